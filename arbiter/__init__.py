@@ -1,0 +1,1 @@
+"""Control plane: settings, command line, supervision of the worker processes."""

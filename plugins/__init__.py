@@ -1,0 +1,1 @@
+"""The contract with plugins: errors, settings, entry points, hooks."""

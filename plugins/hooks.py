@@ -1,0 +1,42 @@
+"""The hooks: functions of the config module that are called at named moments.
+
+Names, arguments and moments are Gunicorn's.
+"""
+
+import dataclasses
+from typing import Final, Literal
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Hook:
+    """A moment at which the operator's code may run.
+
+    Args:
+        name: as in the config module.
+        arity: how many arguments it may take, in rising order; a function gets as many as it takes.
+        process: which process calls it.
+        when: the moment, for the docs.
+    """
+
+    name: str
+    arity: tuple[int, ...]
+    process: Literal["arbiter", "worker"]
+    when: str
+
+
+HOOKS: Final = (
+    Hook("on_starting", (1,), "arbiter", "(server) before the listening sockets are made"),
+    Hook("when_ready", (1,), "arbiter", "(server) once the first worker is ready; Gunicorn calls it before any is"),
+    Hook("on_reload", (1,), "arbiter", "(server) in a reload, before the new workers are forked"),
+    Hook("nworkers_changed", (3,), "arbiter", "(server, new, old) when the number of workers changes; first with old None"),
+    Hook("pre_fork", (2,), "arbiter", "(server, worker) before a worker is forked"),
+    Hook("child_exit", (2,), "arbiter", "(server, worker) after a worker was reaped"),
+    Hook("on_exit", (1,), "arbiter", "(server) last of all"),
+    Hook("post_fork", (2,), "worker", "(server, worker) after the fork, before privileges are dropped"),
+    Hook("post_worker_init", (1,), "worker", "(worker) the application is loaded, nothing is served yet"),
+    Hook("worker_int", (1,), "worker", "(worker) on INT or QUIT"),
+    Hook("worker_abort", (1,), "worker", "(worker) on ABRT, that is, when `timeout` ran out"),
+    Hook("pre_request", (2,), "worker", "(worker, request) before the application is called"),
+    Hook("post_request", (2, 3, 4), "worker", "(worker, request[, environ[, response]]) after the response, always"),
+    Hook("worker_exit", (2,), "worker", "(server, worker) last in a worker"),
+)

@@ -1,0 +1,299 @@
+"""One table in shared memory that tells what every child is doing.
+
+A header page, a page of totals, then a page for each child ("row"). A page is 512
+words of 8 bytes; a word has one writer, so a reader sees the old or the new value
+and never half of one. The layout stands in `FIELDS` and nowhere else: the writer, the
+reader, `heeler status` and the docs are derived from it.
+"""
+
+import bisect
+import dataclasses
+import enum
+import mmap
+import os
+import tempfile
+from typing import Final, Literal, Self
+
+MAGIC: Final = int.from_bytes(b"HEELER\x00\x00", "little")
+VERSION: Final = 1
+PAGE_WORDS: Final = 512
+PAGE_BYTES: Final = PAGE_WORDS * 8
+
+BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""Upper bounds of the histograms, OpenTelemetry's for http.server.request.duration; a last bucket has no bound."""
+
+IN_FLIGHT_ENTRIES: Final = 24
+"""How many requests in flight a row can name; more are counted but not named."""
+ENTRY_WORDS: Final = 16
+_ENTRY_TEXT_BYTES: Final = (ENTRY_WORDS - 2) * 8
+
+
+class State(enum.IntEnum):
+    """What a child is at. The arbiter writes the first two, the child the rest."""
+
+    FREE = 0
+    BOOTING = 1
+    READY = 2
+    DRAINING = 3
+    GONE = 4
+
+
+class Role(enum.IntEnum):
+    """What a child is for."""
+
+    WORKER = 1
+
+
+class Reload(enum.IntEnum):
+    """How the last reload ended."""
+
+    NONE = 0
+    UNDER_WAY = 1
+    DONE = 2
+    FAILED = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Field:
+    """A place in a row.
+
+    Args:
+        name: as `heeler status --json` prints it.
+        kind: `fact` and `gauge` are of this child alone; a `counter` is folded into
+            the totals when the child is gone.
+        doc: one phrase, with the unit.
+        words: how many words it takes.
+    """
+
+    name: str
+    kind: Literal["fact", "gauge", "counter"]
+    doc: str
+    words: int = 1
+
+
+FIELDS: Final = (
+    Field("state", "fact", "0 free, 1 booting, 2 ready, 3 draining, 4 gone"),
+    Field("pid", "fact", "process id; 0 before the fork"),
+    Field("role", "fact", "1 worker"),
+    Field("slot", "fact", "which worker this is, from 1; its replacement has the same"),
+    Field("generation", "fact", "counts reloads, from 1"),
+    Field("age", "fact", "counts children since the start, from 1"),
+    Field("boot_at", "fact", "CLOCK_MONOTONIC ns before the fork"),
+    Field("boot_deadline", "fact", "CLOCK_MONOTONIC ns by which the child must be ready"),
+    Field("ready_at", "fact", "CLOCK_MONOTONIC ns when it became ready; 0 before"),
+    Field("beat_at", "gauge", "CLOCK_MONOTONIC ns of the serving loop's last turn"),
+    Field("capacity", "gauge", "requests it can run at once"),
+    Field("in_flight", "gauge", "requests it is running"),
+    Field("connections", "gauge", "open client connections"),
+    Field("requests", "counter", "requests answered"),
+    Field("accepted", "counter", "connections accepted"),
+    Field("bytes_in", "counter", "request bytes read, heads included"),
+    Field("bytes_out", "counter", "response body bytes"),
+    Field("status_1xx", "counter", "final responses of this class (101)"),
+    Field("status_2xx", "counter", "responses of this class"),
+    Field("status_3xx", "counter", "responses of this class"),
+    Field("status_4xx", "counter", "responses of this class"),
+    Field("status_5xx", "counter", "responses of this class"),
+    Field("refused", "counter", "requests refused before the application saw them"),
+    Field("timeouts", "counter", "connections closed because a client was too slow"),
+    Field("cut", "counter", "requests cut by a stop or a kill"),
+    Field("latency_ns", "counter", "sum of request durations, ns"),
+    Field("latency", "counter", "requests by duration, a bucket each", len(BUCKETS_S) + 1),
+    Field("queue_ns", "counter", "sum of waiting times, ns"),
+    Field("queue", "counter", "requests by waiting time, a bucket each", len(BUCKETS_S) + 1),
+)
+
+
+def _offsets() -> dict[str, int]:
+    offsets, at = {}, 0
+    for field in FIELDS:
+        offsets[field.name] = at
+        at += field.words
+    assert at <= PAGE_WORDS - IN_FLIGHT_ENTRIES * ENTRY_WORDS, "the fields reach into the entries"
+    return offsets
+
+
+_OFFSETS: Final = _offsets()
+ENTRIES_AT: Final = PAGE_WORDS - IN_FLIGHT_ENTRIES * ENTRY_WORDS
+
+# The words written on the path of a request, by constant: a look-up by name would cost more than the write.
+STATE: Final = _OFFSETS["state"]
+PID: Final = _OFFSETS["pid"]
+READY_AT: Final = _OFFSETS["ready_at"]
+BEAT_AT: Final = _OFFSETS["beat_at"]
+CAPACITY: Final = _OFFSETS["capacity"]
+IN_FLIGHT: Final = _OFFSETS["in_flight"]
+CONNECTIONS: Final = _OFFSETS["connections"]
+REQUESTS: Final = _OFFSETS["requests"]
+ACCEPTED: Final = _OFFSETS["accepted"]
+BYTES_IN: Final = _OFFSETS["bytes_in"]
+BYTES_OUT: Final = _OFFSETS["bytes_out"]
+STATUS_0XX: Final = _OFFSETS["status_1xx"] - 1
+"""Add the class of a status, 1 to 5."""
+REFUSED: Final = _OFFSETS["refused"]
+TIMEOUTS: Final = _OFFSETS["timeouts"]
+CUT: Final = _OFFSETS["cut"]
+LATENCY_NS: Final = _OFFSETS["latency_ns"]
+LATENCY: Final = _OFFSETS["latency"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class InFlight:
+    """A request that a child is running.
+
+    Args:
+        started: CLOCK_MONOTONIC, seconds.
+        what: method and path without the query, cut to fit.
+    """
+
+    started: float
+    what: str
+
+
+class Row:
+    """A child's page. The child writes it; others read it.
+
+    `words` is the page as 64-bit words; code on the path of a request writes
+    `row.words[REQUESTS] += 1` itself.
+    """
+
+    __slots__ = ("_text", "index", "words")
+
+    def __init__(self, page: memoryview, index: int) -> None:
+        self.index = index
+        self._text = page
+        self.words: memoryview = page.cast("Q")
+
+    def set(self, name: str, value: int) -> None:
+        """Write the field `name`, off the path of a request."""
+        self.words[_OFFSETS[name]] = value
+
+    def get(self, name: str) -> int:
+        """Read the field `name` (its first word)."""
+        return int(self.words[_OFFSETS[name]])
+
+    def enter(self, entry: int, started_ns: int, what: bytes) -> None:
+        """Name a request in flight in `entry` (0 to `IN_FLIGHT_ENTRIES` - 1).
+
+        The start is written last: a reader that sees it sees the text as well.
+        """
+        at = ENTRIES_AT + entry * ENTRY_WORDS
+        what = what[:_ENTRY_TEXT_BYTES]
+        start = at * 8 + 16
+        self._text[start : start + len(what)] = what
+        self.words[at + 1] = len(what)
+        self.words[at] = started_ns
+
+    def leave(self, entry: int) -> None:
+        """The request in `entry` is over."""
+        self.words[ENTRIES_AT + entry * ENTRY_WORDS] = 0
+
+    def observe(self, duration_ns: int) -> None:
+        """Count a request's duration in the latency histogram."""
+        words = self.words
+        words[LATENCY_NS] += duration_ns
+        words[LATENCY + bisect.bisect_left(BUCKETS_S, duration_ns / 1e9)] += 1
+
+    def in_flight(self) -> list[InFlight]:
+        """Return the named requests in flight, longest running first."""
+        found = []
+        for entry in range(IN_FLIGHT_ENTRIES):
+            at = ENTRIES_AT + entry * ENTRY_WORDS
+            started_ns, length = self.words[at], self.words[at + 1]
+            if started_ns:
+                text = bytes(self._text[at * 8 + 16 : at * 8 + 16 + min(length, _ENTRY_TEXT_BYTES)])
+                found.append(InFlight(started_ns / 1e9, text.decode("latin-1")))
+        return sorted(found, key=lambda request: request.started)
+
+    def snapshot(self) -> dict[str, int | list[int]]:
+        """Return all fields by name; those of several words as lists."""
+        values: dict[str, int | list[int]] = {}
+        for field in FIELDS:
+            at = _OFFSETS[field.name]
+            if field.words == 1:
+                values[field.name] = int(self.words[at])
+            else:
+                values[field.name] = list(self.words[at : at + field.words])
+        return values
+
+    def clear(self) -> None:
+        """Zero the page, before a new child gets it."""
+        self._text[:] = bytes(PAGE_BYTES)
+
+    def fold_into(self, totals: "Row") -> None:
+        """Add this row's counters to `totals`, once its child is gone."""
+        for field in FIELDS:
+            if field.kind == "counter":
+                at = _OFFSETS[field.name]
+                for word in range(at, at + field.words):
+                    totals.words[word] += self.words[word]
+
+
+# Words of the header page.
+_HEADER: Final = ("magic", "version", "rows", "arbiter_pid", "started_at", "generation", "workers", "reload")
+
+
+class Scoreboard:
+    """The table: made by the arbiter before the first fork, mapped by whoever looks.
+
+    Resource handling: the mapping and the descriptor live as long as the arbiter;
+    no name in any file system refers to them, so nothing is left behind.
+    """
+
+    def __init__(self, fd: int, memory: mmap.mmap) -> None:
+        self.fd = fd
+        self._memory = memory
+        view = memoryview(memory)
+        self._header = view[:PAGE_BYTES].cast("Q")
+        self.totals = Row(view[PAGE_BYTES : 2 * PAGE_BYTES], -1)
+        count = len(memory) // PAGE_BYTES - 2
+        self.rows = [Row(view[at * PAGE_BYTES : (at + 1) * PAGE_BYTES], at - 2) for at in range(2, count + 2)]
+
+    @classmethod
+    def create(cls, rows: int) -> Self:
+        """Make an empty table for `rows` children, in memory only.
+
+        Where there is no memfd_create(2), an unlinked file of the temporary folder serves.
+        """
+        if hasattr(os, "memfd_create"):
+            fd = os.memfd_create("heeler-scoreboard", os.MFD_CLOEXEC)
+        else:
+            fd, path = tempfile.mkstemp(prefix="heeler-")
+            os.unlink(path)
+        os.ftruncate(fd, (rows + 2) * PAGE_BYTES)
+        board = cls(fd, mmap.mmap(fd, (rows + 2) * PAGE_BYTES))
+        board.set("magic", MAGIC)
+        board.set("version", VERSION)
+        board.set("rows", rows)
+        return board
+
+    @classmethod
+    def open(cls, path: str) -> Self:
+        """Map the table of another process, read-only, by its path under /proc.
+
+        Raises:
+            OSError: it is not there, or not ours to read.
+            ValueError: it is no scoreboard, or one of another version.
+        """
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            size = os.fstat(fd).st_size
+            if size < 2 * PAGE_BYTES or size % PAGE_BYTES:
+                raise ValueError(f"{path} is no scoreboard")
+            board = cls(fd, mmap.mmap(fd, size, prot=mmap.PROT_READ))
+            if board.get("magic") != MAGIC:
+                raise ValueError(f"{path} is no scoreboard")
+            if board.get("version") != VERSION:
+                raise ValueError(f"{path} has layout {board.get('version')}, this Heeler reads {VERSION}")
+        except BaseException:
+            os.close(fd)
+            raise
+        return board
+
+    def get(self, name: str) -> int:
+        """Read a word of the header."""
+        return int(self._header[_HEADER.index(name)])
+
+    def set(self, name: str, value: int) -> None:
+        """Write a word of the header (arbiter only)."""
+        self._header[_HEADER.index(name)] = value
