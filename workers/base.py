@@ -1,0 +1,453 @@
+"""The base of every worker class: the accept loop and the life cycle.
+
+A subclass chooses how requests run side by side; everything that no subclass may forget
+is here: booting, readiness, admission, heartbeat, signals, messages, limits, drain, exit.
+"""
+
+import abc
+import atexit
+import dataclasses
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Final, final
+
+from typing_extensions import override
+
+from heeler.plugins.config import Config
+from heeler.plugins.errors import AppLoadError, HeelerError
+from heeler.plugins.exit_status import ExitStatus
+from heeler.plugins.setting import Setting
+from heeler.workers import messages, privileges, scoreboard
+from heeler.workers.application import Application, load, traceback_of
+from heeler.workers.channel import Channel
+from heeler.workers.logs import Logs, event
+from heeler.workers.signals import WorkerSignals
+from heeler.workers.sources import EXHAUSTED, ChannelSource, Connection, Listener, ListeningSource, SignalSource, Source
+
+API_VERSION: Final = 1
+"""The version of this contract; a worker class names the one it was written against."""
+
+ACCEPT_PAUSE_S: Final = 0.1
+"""How long accepting stops after the system ran out of descriptors or memory."""
+
+ACCEPT_BURST: Final = 16
+"""Connections accepted in a row before others get a turn."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """What a worker is born with.
+
+    Args:
+        config: the settings in force.
+        application: the application as it was named.
+        slot: which worker this is, from 1; its replacement has the same.
+        generation: counts reloads, from 1.
+        age: counts children since the start, from 1.
+        row: the worker's page of the scoreboard.
+        channel: the worker's end.
+        listeners: the listening sockets, in the order of `bind`.
+        logs: set up before the fork.
+        server: what hooks get as `server`.
+    """
+
+    config: Config
+    application: str
+    slot: int
+    generation: int
+    age: int
+    row: scoreboard.Row
+    channel: Channel
+    listeners: Sequence[Listener]
+    logs: Logs
+    server: object
+
+
+@dataclasses.dataclass(slots=True)
+class Drain:
+    """How to end.
+
+    Args:
+        deadline: monotonic seconds at which what is left is cut.
+        last: nobody else will serve what waits in the backlog.
+        linger_s: how long idle kept connections stay open for a request on its way.
+        status: what the worker exits with.
+    """
+
+    deadline: float
+    last: bool
+    linger_s: float
+    status: ExitStatus = ExitStatus.OK
+
+
+LINGER_S: Final = 2.0
+ORPHAN_LINGER_S: Final = 0.5
+
+
+class Worker(abc.ABC):
+    """A process that serves.
+
+    The life of a worker, in its own process, each step once and in this order:
+
+    1. `patch()`: nothing else has been imported for the application yet.
+    2. the hook `post_fork`, then privileges are dropped.
+    3. the application is loaded.
+    4. `setup()`: make what `run` needs; may raise.
+    5. the hook `post_worker_init`; then the arbiter is told that the worker is ready.
+    6. `run()`: until `self.draining` is set.
+    7. `drain()`: until nothing is in flight, or the deadline.
+    8. `teardown()`, the hook `worker_exit`, the exit.
+
+    A boot that is not ready by `boot_timeout`, or a loop that does not call `tick` for
+    `timeout` seconds, is killed by the arbiter.
+    """
+
+    name: ClassVar[str] = ""
+    """As it is named in logs; the entry point's name where empty."""
+    api_version: ClassVar[int] = API_VERSION
+    interfaces: ClassVar[frozenset[str]] = frozenset({"wsgi"})
+    """What kinds of application it serves: `wsgi`, `asgi`; empty where it serves none of HTTP."""
+    settings: ClassVar[tuple[Setting, ...]] = ()
+    """Settings of its own; they join the core's once the class is chosen."""
+    requires: ClassVar[tuple[str, ...]] = ()
+    """Modules that must be installed; checked before any fork."""
+
+    @classmethod
+    def patch(cls) -> None:
+        """Patch the standard library, where the class works by patching.
+
+        Process: the worker, before anything of the application is imported.
+        """
+
+    def __init__(self, boot: Boot) -> None:
+        self.boot: Final = boot
+        self.config: Final = boot.config
+        self.cfg: Final = boot.config
+        self.log: Final = boot.logs.worker
+        self.row: Final = boot.row
+        self.words: Final = boot.row.words
+        self.slot: Final = boot.slot
+        self.age: Final = boot.age
+        self.pid = os.getpid()
+        self.ppid = os.getppid()
+        self.application: Application | None = None
+        self.draining: Drain | None = None
+        self.sources: list[Source] = []
+        """What to wait on for reading; each that is readable goes to `accept`."""
+        self.requests_left = self._request_limit()
+        self._signals = WorkerSignals(self)
+        self._listening: list[ListeningSource] = []
+        self._accept_again_at: float | None = None
+        timeout = float(boot.config.timeout)
+        self._beat_interval_s = timeout / 2 if timeout else 15.0
+
+    # -- what a subclass provides
+
+    def setup(self) -> None:
+        """Make what `run` needs; the application is loaded. An exception is a boot failure."""
+
+    @abc.abstractmethod
+    def run(self) -> None:
+        """Serve until `self.draining` is set.
+
+        Wait on `self.sources` for at most what `self.tick()` returned; call
+        `self.accept` with each source that is readable.
+        """
+
+    @abc.abstractmethod
+    def handle(self, connection: Connection) -> None:
+        """Serve an accepted connection: here, in a thread, in a greenlet, in a task.
+
+        The subclass closes the socket, and counts with `opened` and `closed`.
+        """
+
+    def drain(self, drain: Drain) -> None:
+        """Finish what is in flight, until `drain.deadline`; count what must be cut in `self.cut`.
+
+        The listening sources are closed already unless `drain.last`; then call
+        `close_listeners` once no connection waits any more.
+        """
+
+    def teardown(self) -> None:
+        """Let go of what `setup` made."""
+
+    def room(self) -> int:
+        """Return how many more connections may be accepted now."""
+        free: int = self.config.worker_connections - self.words[scoreboard.CONNECTIONS]
+        return free
+
+    def sources_changed(self) -> None:
+        """`self.sources` was changed; those who registered them somewhere do so again."""
+
+    # -- the life cycle
+
+    @final
+    def main(self) -> int:
+        """Live, from the fork to the exit.
+
+        Returns:
+            The exit status of the process.
+
+        Process: the worker, called by the arbiter's child right after the fork.
+        """
+        status = ExitStatus.INTERNAL
+        try:
+            if not self._start():
+                return ExitStatus.OK
+            self.run()
+            status = self._finish()
+        except _BootFailedError as failure:
+            status = failure.status
+        except Exception:
+            self.boot.logs.error.exception("worker failed slot=%d pid=%d", self.slot, self.pid)
+        finally:
+            self.words[scoreboard.STATE] = scoreboard.State.GONE
+            self.call_hook("worker_exit", self.boot.server, self)
+            # What the application registered; the process itself ends in os._exit.
+            atexit._run_exitfuncs()
+        return status
+
+    def _start(self) -> bool:
+        """Boot; False where a stop came before the worker was ready."""
+        self._signals.install()
+        signals = SignalSource(self._signals.obey)
+        self._signals.wake(signals)
+        self.sources = [ChannelSource(self.boot.channel, self._obey), signals]
+        try:
+            type(self).patch()
+            self.call_hook("post_fork", self.boot.server, self)
+            privileges.drop(self.config.user, self.config.group, self.config.initgroups)
+            self.application = self._load()
+            self.setup()
+            self.call_hook("post_worker_init", self)
+        except AppLoadError as error:
+            raise self._boot_failed(ExitStatus.APP_LOAD, str(error)) from error
+        except HeelerError as error:
+            raise self._boot_failed(ExitStatus.BOOT, str(error)) from error
+        except (Exception, SystemExit) as error:
+            raise self._boot_failed(ExitStatus.BOOT, traceback_of(error)) from error
+        for source in list(self.sources):
+            self.accept(source)
+        if self.draining is not None:
+            return False
+        self._listening = [ListeningSource(listener) for listener in self.boot.listeners]
+        self.sources += self._listening
+        self.sources_changed()
+        self.words[scoreboard.READY_AT] = time.monotonic_ns()
+        self.words[scoreboard.STATE] = scoreboard.State.READY
+        self.tick()
+        self.boot.channel.send(messages.Ready())
+        return True
+
+    def _load(self) -> Application:
+        application = load(self.boot.application)
+        served = type(self).interfaces
+        if served and application.interface not in served:
+            raise AppLoadError(
+                self.boot.application,
+                f"is an {application.interface.upper()} application, and worker class "
+                f"{self.config.worker_class!s} serves {', '.join(sorted(served)).upper()}",
+            )
+        return application
+
+    def _boot_failed(self, status: ExitStatus, text: str) -> "_BootFailedError":
+        self.boot.channel.send(messages.BootFailed(int(status), text))
+        return _BootFailedError(status)
+
+    def _finish(self) -> ExitStatus:
+        drain = self.draining
+        if drain is None:
+            self.log.error("worker class %s returned from run() unasked", type(self).__name__)
+            return ExitStatus.INTERNAL
+        self.words[scoreboard.STATE] = scoreboard.State.DRAINING
+        if not drain.last:
+            self.close_listeners()
+        self.drain(drain)
+        self.close_listeners()
+        self.teardown()
+        return drain.status
+
+    # -- the accept loop
+
+    @final
+    def accept(self, source: Source) -> None:
+        """A source is readable: take what it has.
+
+        Connections are accepted while there is room, and handed to `handle`; messages
+        and signals are obeyed.
+        """
+        if isinstance(source, ChannelSource | SignalSource):
+            source.read()
+            return
+        assert isinstance(source, ListeningSource), source
+        for _ in range(ACCEPT_BURST):
+            if self.room() <= 0:
+                return
+            try:
+                connection = source.accept()
+            except OSError as error:
+                self._accept_failed(error)
+                return
+            if connection is None:
+                return
+            self.words[scoreboard.ACCEPTED] += 1
+            self.handle(connection)
+
+    def _accept_failed(self, error: OSError) -> None:
+        if error.errno not in EXHAUSTED:
+            raise error
+        event(self.log, logging.WARNING, "accept paused", slot=self.slot, error=error.strerror, seconds=ACCEPT_PAUSE_S)
+        self._accept_again_at = time.monotonic() + ACCEPT_PAUSE_S
+        self.pause_accept()
+
+    @final
+    def pause_accept(self) -> None:
+        """Stop waiting on the listening sources; the backlog keeps what comes."""
+        self.sources = [source for source in self.sources if source not in self._listening]
+        self.sources_changed()
+
+    @final
+    def resume_accept(self) -> None:
+        """Wait on the listening sources again."""
+        self._accept_again_at = None
+        self.sources = [source for source in self.sources if source not in self._listening] + list(self._listening)
+        self.sources_changed()
+
+    @final
+    def close_listeners(self) -> None:
+        """Accept no more, for good."""
+        self._accept_again_at = None
+        listening, self._listening = self._listening, []
+        if listening:
+            self.sources = [source for source in self.sources if source not in listening]
+            self.sources_changed()
+            for source in listening:
+                source.close()
+
+    @property
+    def accepting(self) -> bool:
+        """Whether the listening sources are open."""
+        return bool(self._listening)
+
+    # -- the heartbeat
+
+    @final
+    def tick(self) -> float:
+        """Show that the loop turns; call it every turn.
+
+        Returns:
+            How many seconds the next wait may take at most.
+        """
+        self.words[scoreboard.BEAT_AT] = time.monotonic_ns()
+        if self._accept_again_at is None:
+            return self._beat_interval_s
+        wait = self._accept_again_at - time.monotonic()
+        if wait <= 0:
+            self.resume_accept()
+            return self._beat_interval_s
+        return min(wait, self._beat_interval_s)
+
+    # -- connections and requests
+
+    @final
+    def opened(self) -> None:
+        """Count an open connection."""
+        self.words[scoreboard.CONNECTIONS] += 1
+
+    @final
+    def closed(self) -> None:
+        """A connection is closed."""
+        self.words[scoreboard.CONNECTIONS] -= 1
+
+    @final
+    def cut(self, count: int = 1) -> None:
+        """Count requests that were cut short by us."""
+        self.words[scoreboard.CUT] += count
+
+    @final
+    def retire(self, reason: str) -> None:
+        """Ask the arbiter for a replacement; serve on until it says stop."""
+        self.boot.channel.send(messages.Retire(reason))
+
+    def _request_limit(self) -> int:
+        """Requests until retirement, -1 for no limit.
+
+        The jitter is no dice: slots are spread over it evenly (golden ratio), so that
+        workers that started together never retire together.
+        """
+        limit: int = self.config.max_requests
+        if not limit:
+            return -1
+        jitter: int = self.config.max_requests_jitter
+        return limit + int(jitter * (self.boot.slot * 0.6180339887498949 % 1.0))
+
+    # -- messages and signals
+
+    def _obey(self, message: messages.Message | None) -> None:
+        match message:
+            case None:
+                # The arbiter is gone: end-of-file stays readable, so stop waiting on it.
+                self.sources = [source for source in self.sources if not isinstance(source, ChannelSource)]
+                self.sources_changed()
+                self.stop(float(self.config.graceful_timeout), last=True, linger_s=ORPHAN_LINGER_S)
+            case messages.Stop(timeout_s, last):
+                self.stop(timeout_s, last=last)
+            case messages.Quit():
+                self.quit()
+            case messages.ReopenLogs():
+                self.boot.logs.reopen()
+            case _:
+                event(self.log, logging.WARNING, "message ignored", slot=self.slot, message=type(message).__name__)
+
+    @final
+    def stop(self, timeout_s: float, *, last: bool, linger_s: float = LINGER_S) -> None:
+        """Begin to drain; a second call can only shorten it."""
+        deadline = time.monotonic() + timeout_s
+        if self.draining is None:
+            self.draining = Drain(deadline, last, min(linger_s, timeout_s))
+        else:
+            self.draining.deadline = min(self.draining.deadline, deadline)
+            self.draining.last = self.draining.last or last
+
+    @final
+    def quit(self, status: ExitStatus = ExitStatus.OK) -> None:
+        """End at once: what is in flight is cut and counted.
+
+        Process: the worker; from a message, or in a signal handler in the midst of a request.
+        """
+        self.cut(self.words[scoreboard.IN_FLIGHT])
+        self.words[scoreboard.IN_FLIGHT] = 0
+        self.words[scoreboard.STATE] = scoreboard.State.GONE
+        self.call_hook("worker_exit", self.boot.server, self)
+        logging.shutdown()
+        os._exit(status)
+
+    @property
+    def alive(self) -> bool:
+        """False once the worker drains."""
+        return self.draining is None
+
+    @final
+    def call_hook(self, name: str, *arguments: object) -> None:
+        """Call the operator's hook, if there is one; what it raises is logged."""
+        hook: Callable[..., object] | None = getattr(self.config, name, None)
+        if hook is None:
+            return
+        try:
+            hook(*arguments)
+        except Exception:
+            self.boot.logs.error.exception("hook failed hook=%s slot=%d", name, self.slot)
+
+    @override
+    def __str__(self) -> str:
+        return f"worker {self.slot} (pid {self.pid})"
+
+
+class _BootFailedError(Exception):
+    """The arbiter has been told why; only the status is left to pass on."""
+
+    def __init__(self, status: ExitStatus) -> None:
+        super().__init__(status)
+        self.status = status

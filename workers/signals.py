@@ -1,0 +1,70 @@
+"""What the signals of people mean to a worker.
+
+A handler only notes its signal; the loop is woken by the wake-up descriptor and obeys.
+Those that must reach into a running request (INT, QUIT, ABRT) act at once.
+"""
+
+import faulthandler
+import signal
+import types
+from typing import TYPE_CHECKING, Final
+
+from heeler.plugins.exit_status import ExitStatus
+from heeler.workers.sources import SignalSource
+
+if TYPE_CHECKING:
+    from heeler.workers.base import Worker
+
+IGNORED: Final = (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH, signal.SIGPIPE)
+"""Meant for the arbiter: `pkill -HUP heeler` must not end a worker."""
+
+
+class WorkerSignals:
+    """The signal table of a worker.
+
+    Args:
+        worker: whom the signals are for.
+    """
+
+    def __init__(self, worker: "Worker") -> None:
+        self._worker = worker
+        self._pending: list[int] = []
+
+    def install(self) -> None:
+        """Set every handler. Process: the worker, right after the fork."""
+        for number in IGNORED:
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._note)
+        signal.signal(signal.SIGUSR1, self._note)
+        signal.signal(signal.SIGINT, self._quit)
+        signal.signal(signal.SIGQUIT, self._quit)
+        signal.signal(signal.SIGABRT, self._abort)
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.siginterrupt(number, False)
+        # Written by C code even while Python code is stuck; then the handler above runs.
+        faulthandler.register(signal.SIGABRT, file=2, all_threads=True, chain=True)
+
+    def wake(self, source: SignalSource) -> None:
+        """Have the kernel's wake-up byte written to `source`."""
+        signal.set_wakeup_fd(source.writer, warn_on_full_buffer=False)
+
+    def obey(self) -> None:
+        """Do what the noted signals ask for."""
+        pending, self._pending = self._pending, []
+        for number in pending:
+            if number == signal.SIGUSR1:
+                self._worker.boot.logs.reopen()
+            elif number == signal.SIGTERM:
+                self._worker.stop(float(self._worker.config.graceful_timeout), last=False)
+
+    def _note(self, number: int, _frame: types.FrameType | None) -> None:
+        self._pending.append(number)
+
+    def _quit(self, _number: int, _frame: types.FrameType | None) -> None:
+        self._worker.call_hook("worker_int", self._worker)
+        self._worker.quit()
+
+    def _abort(self, _number: int, _frame: types.FrameType | None) -> None:
+        self._worker.call_hook("worker_abort", self._worker)
+        self._worker.quit(ExitStatus.INTERNAL)
+

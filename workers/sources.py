@@ -1,0 +1,165 @@
+"""Where a worker's connections come from, behind one face.
+
+A worker class waits until a source is readable and calls `Worker.accept` with it; it
+never learns which kind it was.
+"""
+
+import abc
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from typing_extensions import override
+
+from heeler.workers.address import Address
+from heeler.workers.channel import Channel
+from heeler.workers.messages import Message
+
+EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""accept(2) failed for want of something that may come back: pause, then go on."""
+
+
+class Listener:
+    """A bound, listening, non-blocking socket, made by the arbiter and shared by fork.
+
+    Resource handling: the arbiter closes its copy when the server stops, a worker its
+    own when it drains.
+    """
+
+    __slots__ = ("address", "sock")
+
+    def __init__(self, sock: socket.socket, address: Address) -> None:
+        self.sock = sock
+        self.address = address
+
+    def fileno(self) -> int:
+        """Return the descriptor, -1 when closed."""
+        return self.sock.fileno()
+
+    def close(self) -> None:
+        """Close this process's copy."""
+        self.sock.close()
+
+
+class Connection:
+    """An accepted connection, before anybody has read from it.
+
+    Args:
+        sock: the client's socket, non-blocking.
+        peer: the client's (address, port), ("", 0) on a Unix socket.
+        address: the listening address it came in by.
+
+    Resource handling: who handles the connection closes the socket.
+    """
+
+    __slots__ = ("address", "peer", "sock")
+
+    def __init__(self, sock: socket.socket, peer: tuple[str, int], address: Address) -> None:
+        self.sock = sock
+        self.peer = peer
+        self.address = address
+
+
+class Source(abc.ABC):
+    """Something to wait on for reading."""
+
+    @abc.abstractmethod
+    def fileno(self) -> int:
+        """Return the descriptor to wait on."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Close this process's copy."""
+
+
+class ListeningSource(Source):
+    """Connections straight from the kernel: accept(2) on a shared socket."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+
+    @override
+    def fileno(self) -> int:
+        return self.listener.fileno()
+
+    @override
+    def close(self) -> None:
+        self.listener.close()
+
+    def accept(self) -> Connection | None:
+        """Return the next connection, or None where nobody waits.
+
+        Raises:
+            OSError: as accept(2); one of `EXHAUSTED` means try again later.
+        """
+        while True:
+            try:
+                sock, peer = self.listener.sock.accept()
+            except (BlockingIOError, InterruptedError):
+                return None
+            except OSError as error:
+                if error.errno in EXHAUSTED or error.errno in (errno.EBADF, errno.EINVAL):
+                    raise
+                # ECONNABORTED and the network errors accept(2) passes on belong to a client that is gone.
+                continue
+            sock.setblocking(False)
+            # A Unix peer has no address, an IPv6 one has four parts.
+            return Connection(sock, peer[:2] if isinstance(peer, tuple) else ("", 0), self.listener.address)
+
+
+class ChannelSource(Source):
+    """Word from the arbiter."""
+
+    def __init__(self, channel: Channel, obey: Callable[[Message | None], None]) -> None:
+        self.channel = channel
+        self.obey = obey
+
+    @override
+    def fileno(self) -> int:
+        return self.channel.fileno()
+
+    @override
+    def close(self) -> None:
+        self.channel.close()
+
+    def read(self) -> None:
+        """Pass on each message that has come, and None when the arbiter is gone."""
+        while True:
+            try:
+                message = self.channel.receive()
+            except EOFError:
+                self.obey(None)
+                return
+            if message is None:
+                return
+            self.obey(message)
+
+
+class SignalSource(Source):
+    """Wakes the loop when a signal has come: the read end of signal.set_wakeup_fd."""
+
+    def __init__(self, obey: Callable[[], None]) -> None:
+        self.reader, self.writer = os.pipe()
+        os.set_blocking(self.reader, False)
+        os.set_blocking(self.writer, False)
+        self.obey = obey
+
+    @override
+    def fileno(self) -> int:
+        return self.reader
+
+    @override
+    def close(self) -> None:
+        os.close(self.reader)
+        os.close(self.writer)
+
+    def read(self) -> None:
+        """Empty the pipe, then have the queued signals obeyed."""
+        try:
+            while len(os.read(self.reader, 4096)) == 4096:
+                pass
+        except BlockingIOError:
+            pass
+        self.obey()
