@@ -1,0 +1,1 @@
+"""What the tests share: a server in processes of its own, and clients that send any bytes."""
