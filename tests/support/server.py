@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 from support import processes
 from support.output import Output
@@ -96,6 +96,9 @@ class Server:
         exit_status: what the stop at the end of the block must give; None = anything.
     """
 
+    _running: ClassVar[set[int]] = set()
+    """The servers of this process, so that none takes another for its own orphan."""
+
     def __init__(
         self,
         app: str | None,
@@ -144,6 +147,7 @@ class Server:
                 start_new_session=True,
             )
             self.pid: int = self._popen.pid
+            self._running.add(self.pid)
             for fd in (ready_writer, self._stdout.writer, self._stderr.writer):
                 os.close(fd)
             self._await_ready(ready_reader)
@@ -208,6 +212,7 @@ class Server:
             for one in self._family(zombies=True):
                 processes.wait_ended([one.pid], 5.0)
                 processes.reap(one.pid)
+            self._running.discard(self.pid)
         for output in (self._stderr, self._stdout):
             output.wait_ended(5.0)
         if keep:
@@ -223,11 +228,11 @@ class Server:
         Its session gives most of them away; one that made a session of its own is known by
         having this process for a parent once its own is gone.
         """
-        us, ours = os.getpid(), os.getsid(0)
+        us, others = os.getpid(), {os.getsid(0), *self._running} - {self.pid}
         found = []
         for one in processes.all_processes():
-            adopted = one.parent == us and one.session not in (ours, one.pid)
-            if one.pid != self.pid and (one.session == self.pid or adopted):
+            ours = one.session == self.pid or (one.parent == us and one.session not in others)
+            if ours and one.pid != self.pid:
                 if one.is_zombie and one.parent == us and not zombies:
                     processes.reap(one.pid)
                 elif zombies or not one.is_zombie:
