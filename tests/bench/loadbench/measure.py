@@ -1,0 +1,83 @@
+"""One server measured in one round, and the median of a server's rounds."""
+
+from dataclasses import asdict, dataclass
+from statistics import median
+
+from loadbench import load, processes, running
+from loadbench.servers import Server
+
+WARM_UP_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a server did under one kind of load: one run, or the medians of several.
+
+    Args:
+        per_second: requests per second.
+        cpu_us: CPU time of the server's process tree for one request, microseconds.
+        cpu_share: CPU time of the tree over the time that passed; under 0.9 the server was not what held things up.
+        p50_us, p99_us: latency, microseconds.
+        errors: requests that failed, all rounds together.
+        pss_kib: proportional set size of the tree after the load, KiB.
+        spread: (largest - smallest) / median of per_second over the rounds; 0 for one run.
+    """
+
+    per_second: float
+    cpu_us: float
+    cpu_share: float
+    p50_us: float
+    p99_us: float
+    errors: int
+    pss_kib: int
+    spread: float = 0.0
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the figures for JSON."""
+        return asdict(self)
+
+
+def under_load(target: running.Running, headers: str, seconds: float, cpu: int) -> Measure:
+    """Load a server that is up, and take its CPU time before and after.
+
+    Raises: load.LoadError.
+    """
+    before = processes.cpu_seconds(target.pid)
+    result = load.run(target.port, headers, seconds, cpu)
+    used = processes.cpu_seconds(target.pid) - before
+    if result.requests == 0:
+        raise load.LoadError("not one request was answered")
+    return Measure(
+        per_second=result.per_second,
+        cpu_us=used / result.requests * 1e6,
+        cpu_share=used / result.seconds,
+        p50_us=result.p50_us,
+        p99_us=result.p99_us,
+        errors=result.errors,
+        pss_kib=processes.pss_kib(target.pid),
+    )
+
+
+def one_round(server: Server, kinds: tuple[str, ...], seconds: float, cpus: tuple[int, int]) -> dict[str, Measure]:
+    """Start `server`, put each kind of load on it in turn, end it. `cpus`: the server's processor, the load's.
+
+    Raises: running.NotServing, load.LoadError.
+    """
+    with running.serving(server, cpus[0]) as target:
+        load.run(target.port, kinds[0], WARM_UP_S, cpus[1])
+        return {kind: under_load(target, kind, seconds, cpus[1]) for kind in kinds}
+
+
+def medians(rounds: list[Measure]) -> Measure:
+    """Return the median of each figure; errors are added up. `rounds` is not empty."""
+    rates = [measure.per_second for measure in rounds]
+    return Measure(
+        per_second=median(rates),
+        cpu_us=median(measure.cpu_us for measure in rounds),
+        cpu_share=median(measure.cpu_share for measure in rounds),
+        p50_us=median(measure.p50_us for measure in rounds),
+        p99_us=median(measure.p99_us for measure in rounds),
+        errors=sum(measure.errors for measure in rounds),
+        pss_kib=round(median(measure.pss_kib for measure in rounds)),
+        spread=(max(rates) - min(rates)) / median(rates),
+    )
