@@ -34,7 +34,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="how often each server is measured (3)")
     parser.add_argument("--headers", choices=HEADERS, help="one kind of headers alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--check", action="store_true", help="end with status 1 if a target is missed or a row is empty")
+    parser.add_argument("--check", action="store_true", help="status 1 if a target is missed or a row is empty")
     options = parser.parse_args(argv)
     options.seconds = options.seconds or (2.0 if options.quick else 4.0)
     options.rounds = options.rounds or (1 if options.quick else 3)

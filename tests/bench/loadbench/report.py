@@ -3,7 +3,7 @@
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +60,13 @@ def table(rows: Sequence[Row], kind: str) -> str:
     lines = [[*COLUMNS, f"{SUBJECT} / it"]] + [cells(rows, row, kind) for row in rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
 
-    def joined(line: Sequence[str]) -> str:
-        padded = [text.ljust(width) if at < 2 else text.rjust(width) for at, (text, width) in enumerate(zip(line, widths))]
-        return f"| {' | '.join(padded)} |"
-
-    rule = "|".join("-" * (width + 2) if at < 2 else "-" * (width + 1) + ":" for at, width in enumerate(widths))
-    return "\n".join([joined(lines[0]), f"|{rule}|", *map(joined, lines[1:])])
+    # The first two columns are words and stand to the left; the others are figures.
+    rule = ["-" * width if at < 2 else "-" * (width - 1) + ":" for at, width in enumerate(widths)]
+    lines.insert(1, rule)
+    padded = (
+        [text.ljust(widths[at]) if at < 2 else text.rjust(widths[at]) for at, text in enumerate(line)] for line in lines
+    )
+    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
 
 def missed_targets(rows: Sequence[Row], kind: str) -> list[str]:
@@ -98,7 +99,7 @@ def cpu_model() -> str:
 def document(rows: Sequence[Row], load: Mapping[str, object], versions: Mapping[str, str]) -> dict[str, Any]:
     """Return the whole report for programs, every round in it."""
     return {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "kernel": platform.release(),
         "processor": cpu_model(),

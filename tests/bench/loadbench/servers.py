@@ -32,6 +32,7 @@ SUBJECT = "heeler"
 
 _BJOERN = "import bjoern, hello; bjoern.run(hello.app, '127.0.0.1', {port})"
 
+# ruff: noqa: E501 -- one row, one line
 # fmt: off
 SERVERS: tuple[Server, ...] = (
     Server(SUBJECT, "heeler", "{bin}/heeler -k sync -w 1 -b 127.0.0.1:{port} hello:app", "-k sync"),

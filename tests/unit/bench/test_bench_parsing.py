@@ -1,0 +1,106 @@
+"""The benchmark's reading of wrk's output and of /proc, and its arithmetic."""
+
+from pathlib import Path
+
+import pytest
+
+from loadbench import load, processes, report, running, servers
+from loadbench.measure import Measure, medians
+
+SAMPLE = (Path(__file__).parent / "wrk_sample.txt").read_text()
+
+
+def measure(per_second: float, errors: int = 0) -> Measure:
+    """Return a measure that differs in its rate and errors only."""
+    return Measure(per_second, 20.0, 1.0, 300.0, 900.0, errors, 10240)
+
+
+def row(name: str, *rates: float) -> report.Row:
+    """Return a row of the server `name` with one round per rate."""
+    server = next(server for server in servers.SERVERS if server.name == name)
+    return report.Row(server, "1.0", {"browser": [measure(rate) for rate in rates]})
+
+
+def test_wrk_output_is_read() -> None:
+    """A stored output of wrk gives the figures that wrk itself summed up in it."""
+    result = load.parse(SAMPLE)
+    assert result.requests == 107106
+    assert result.per_second == pytest.approx(53514.66, rel=1e-3)
+    assert (result.p50_us, result.p99_us) == (247.0, 593.0)
+    assert result.errors == 0
+
+
+def test_all_kinds_of_errors_are_added_up() -> None:
+    """Socket errors and bad statuses count alike."""
+    line = SAMPLE.splitlines()[-1].replace('"read": 0', '"read": 3').replace('"status": 0', '"status": 4')
+    assert load.parse(line).errors == 7
+
+
+@pytest.mark.parametrize("output", ["", "unable to connect", "RESULT {", "RESULT {}", SAMPLE + SAMPLE])
+def test_output_that_says_nothing_is_refused(output: str) -> None:
+    """Anything but one whole RESULT line is an error, never a figure."""
+    with pytest.raises(load.LoadError):
+        load.parse(output)
+
+
+def test_a_run_of_no_time_is_refused() -> None:
+    """A duration of nought is an error, not a division by zero."""
+    line = '{"requests": 1, "duration_us": 0, "p50_us": 1, "p99_us": 1, "max_us": 1'
+    line += ', "connect": 0, "read": 0, "write": 0, "timeout": 0, "status": 0}'
+    with pytest.raises(load.LoadError, match="no time"):
+        load.parse(load.MARK + line)
+
+
+def test_stat_of_a_process_with_an_awkward_name() -> None:
+    """Spaces and parentheses in the name do not shift the fields; reaped children are counted."""
+    line = "41 (a) S (b) R 7 41 41 0 -1 4194560 1 2 3 4 100 20 3 1 20 0 1 0 5 6 7"
+    assert processes.parse_stat(line) == processes.Stat(pid=41, parent=7, ticks=124)
+
+
+def test_tree_has_descendants_alone() -> None:
+    """Grandchildren belong to the tree, siblings and parents do not, whatever the order."""
+    stats = [processes.Stat(*fields) for fields in ((5, 4, 1), (4, 2, 1), (2, 1, 1), (3, 1, 1), (1, 0, 1))]
+    assert {stat.pid for stat in processes.tree_of(2, stats)} == {2, 4, 5}
+
+
+def test_pss_is_read() -> None:
+    """The total is taken, not one of its parts."""
+    text = "55-7f ---p 0 00:00 0 [rollup]\nRss:     9000 kB\nPss:     7331 kB\nPss_Anon:  12 kB\n"
+    assert processes.parse_pss_kib(text) == 7331
+    assert processes.parse_pss_kib("") == 0
+
+
+def test_medians_of_rounds() -> None:
+    """The middle round counts, errors add up, and the spread says how far the rounds lie apart."""
+    middle = medians([measure(100.0, 1), measure(120.0, 2), measure(80.0)])
+    assert (middle.per_second, middle.errors) == (100.0, 3)
+    assert middle.spread == pytest.approx(0.4)
+
+
+def test_ratio_and_target() -> None:
+    """A peer's row says how many times faster Heeler is, and a missed target is told."""
+    rows = [row("heeler", 30.0), row("gunicorn", 2.0), row("granian", 25.0)]
+    assert report.ratio(rows, rows[1], "browser") == pytest.approx(15.0)
+    assert report.missed_targets(rows, "browser") == ["heeler is 1.20 times granian, the target is 1.3"]
+
+
+def test_a_server_that_did_not_start_is_a_row() -> None:
+    """The table has a line for it and the notes say why."""
+    broken = report.Row(servers.SERVERS[0], "-", failure="ended with status 3")
+    text = report.text([broken, row("bjoern", 9.0)], ("browser",))
+    assert "| heeler" in text
+    assert "heeler: NOT MEASURED: ended with status 3" in text
+
+
+@pytest.mark.parametrize("server", servers.SERVERS, ids=lambda server: server.name)
+def test_every_command_can_be_filled_in(server: servers.Server) -> None:
+    """Each row's command line holds the port, and no placeholder is left over."""
+    words = running.argv(server, 4711)
+    assert "4711" in " ".join(words)
+    assert not any("{" in word for word in words)
+
+
+def test_names_of_servers_differ() -> None:
+    """A name picks one row."""
+    names = [server.name for server in servers.SERVERS]
+    assert len(set(names)) == len(names)
