@@ -1,0 +1,53 @@
+"""The documents: links lead somewhere, settings and examples exist, sentences stand on lines of their own."""
+
+import ast
+import pathlib
+import re
+
+import pytest
+
+from heeler.arbiter.config.table import SETTINGS
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+EXAMPLES = sorted((ROOT / "docs" / "examples").rglob("*.py"))
+
+_LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
+_FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
+_COMMAND = re.compile(r"^\s*(?:\$ )?(?:ExecStart=)?(?:\S*/)?heeler (.+)$", re.MULTILINE)
+
+
+def name(path: pathlib.Path) -> str:
+    """Return the path as a test's name."""
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_between_pages_lead_somewhere(page: pathlib.Path) -> None:
+    """A relative link names a file that is there."""
+    targets = [one for one in _LINK.findall(page.read_text()) if "://" not in one and not one.startswith("mailto:")]
+    assert [one for one in targets if not (page.parent / one).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_flags_in_commands_exist(page: pathlib.Path) -> None:
+    """Each flag of a `heeler` command line in the documents is one that Heeler knows."""
+    known = {flag for setting in SETTINGS for flag in setting.cli} | {"--json", "--changed", "--help", "--version"}
+    text = page.read_text().replace("\\\n", " ")
+    used = {flag for line in _COMMAND.findall(text) for flag in _FLAG.findall(line)}
+    assert used - known == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_sentences_end_lines(page: pathlib.Path) -> None:
+    """Semantic newlines: no line holds the end of one sentence and the start of the next."""
+    prose = _FENCE.sub("", page.read_text())
+    joined = [line for line in prose.splitlines() if re.search(r"[a-z)`]\. [A-Z]", line) and not line.startswith("|")]
+    assert joined == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=name)
+def test_examples_say_what_they_are(example: pathlib.Path) -> None:
+    """Each example compiles and begins with what it is for."""
+    assert ast.get_docstring(ast.parse(example.read_text()))
