@@ -17,6 +17,7 @@ class Measure:
         per_second: requests per second.
         cpu_us: CPU time of the server's process tree for one request, microseconds.
         cpu_share: CPU time of the tree over the time that passed; under 0.9 the server was not what held things up.
+        noise: share of the time that others (processes, other guests of the host) had the server's processor.
         p50_us, p99_us: latency, microseconds.
         errors: requests that failed, all rounds together.
         pss_kib: proportional set size of the tree after the load, KiB.
@@ -26,6 +27,7 @@ class Measure:
     per_second: float
     cpu_us: float
     cpu_share: float
+    noise: float
     p50_us: float
     p99_us: float
     errors: int
@@ -37,20 +39,21 @@ class Measure:
         return asdict(self)
 
 
-def under_load(target: running.Running, headers: str, seconds: float, cpu: int) -> Measure:
-    """Load a server that is up, and take its CPU time before and after.
+def under_load(target: running.Running, headers: str, seconds: float, cpus: tuple[int, int]) -> Measure:
+    """Load a server that is up, and take its CPU time before and after. `cpus`: the server's processor, the load's.
 
     Raises: load.LoadError.
     """
-    before = processes.cpu_seconds(target.pid)
-    result = load.run(target.port, headers, seconds, cpu)
-    used = processes.cpu_seconds(target.pid) - before
+    before, busy_before = processes.cpu_seconds(target.pid), processes.busy_seconds(cpus[0])
+    result = load.run(target.port, headers, seconds, cpus[1])
+    used, busy = processes.cpu_seconds(target.pid) - before, processes.busy_seconds(cpus[0]) - busy_before
     if result.requests == 0:
         raise load.LoadError("not one request was answered")
     return Measure(
         per_second=result.per_second,
         cpu_us=used / result.requests * 1e6,
         cpu_share=used / result.seconds,
+        noise=max(0.0, busy - used) / result.seconds,
         p50_us=result.p50_us,
         p99_us=result.p99_us,
         errors=result.errors,
@@ -65,7 +68,7 @@ def one_round(server: Server, kinds: tuple[str, ...], seconds: float, cpus: tupl
     """
     with running.serving(server, cpus[0]) as target:
         load.run(target.port, kinds[0], WARM_UP_S, cpus[1])
-        return {kind: under_load(target, kind, seconds, cpus[1]) for kind in kinds}
+        return {kind: under_load(target, kind, seconds, cpus) for kind in kinds}
 
 
 def medians(rounds: list[Measure]) -> Measure:
@@ -75,6 +78,7 @@ def medians(rounds: list[Measure]) -> Measure:
         per_second=median(rates),
         cpu_us=median(measure.cpu_us for measure in rounds),
         cpu_share=median(measure.cpu_share for measure in rounds),
+        noise=median(measure.noise for measure in rounds),
         p50_us=median(measure.p50_us for measure in rounds),
         p99_us=median(measure.p99_us for measure in rounds),
         errors=sum(measure.errors for measure in rounds),

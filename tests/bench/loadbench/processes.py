@@ -39,6 +39,26 @@ def parse_pss_kib(text: str) -> int:
     return 0
 
 
+def parse_busy_ticks(text: str, cpu: int) -> int:
+    """Return from the text of /proc/stat the ticks that processor `cpu` ran processes, anybody's, or was stolen.
+
+    Interrupts are left out: on the loopback device they are the load's own packets.
+    Source: proc_stat(5): user nice system idle iowait irq softirq steal.
+    Raises: ValueError where there is no such processor.
+    """
+    for line in text.splitlines():
+        name, *fields = line.split()
+        if name == f"cpu{cpu}":
+            user, nice, system, _idle, _iowait, _irq, _softirq, steal = (int(field) for field in fields[:8])
+            return user + nice + system + steal
+    raise ValueError(f"/proc/stat has no processor {cpu}")
+
+
+def busy_seconds(cpu: int) -> float:
+    """Return how long processor `cpu` has been busy since the machine started."""
+    return parse_busy_ticks((PROC / "stat").read_text(), cpu) / TICKS_PER_SECOND
+
+
 def tree_of(root: int, stats: list[Stat]) -> list[Stat]:
     """Return the process `root` and all its descendants among `stats`."""
     members = {root}

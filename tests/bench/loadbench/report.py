@@ -10,7 +10,22 @@ from typing import Any
 from loadbench.measure import Measure, medians
 from loadbench.servers import SUBJECT, Server
 
-COLUMNS = ("server", "version", "req/s", "spread", "CPU µs/req", "CPU", "p50 ms", "p99 ms", "PSS MiB", "errors")
+COLUMNS = (
+    *("server", "version", "req/s", "spread", "CPU µs/req", "CPU"),
+    *("noise", "p50 ms", "p99 ms", "PSS MiB", "errors"),
+)
+    "server",
+    "version",
+    "req/s",
+    "spread",
+    "CPU µs/req",
+    "CPU",
+    "noise",
+    "p50 ms",
+    "p99 ms",
+    "PSS MiB",
+    "errors",
+)
 
 
 @dataclass(slots=True)
@@ -47,6 +62,7 @@ def cells(rows: Sequence[Row], row: Row, kind: str) -> list[str]:
         f"{measure.spread:.0%}",
         f"{measure.cpu_us:.1f}",
         f"{measure.cpu_share:.0%}",
+        f"{measure.noise:.0%}",
         f"{measure.p50_us / 1000:.2f}",
         f"{measure.p99_us / 1000:.2f}",
         f"{measure.pss_kib / 1024:.1f}",

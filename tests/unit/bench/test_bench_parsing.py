@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loadbench import load, processes, report, running, servers
+from loadbench import environment, load, processes, profile_text, report, running, servers
 from loadbench.measure import Measure, medians
 
 SAMPLE = (Path(__file__).parent / "wrk_sample.txt").read_text()
@@ -12,7 +12,7 @@ SAMPLE = (Path(__file__).parent / "wrk_sample.txt").read_text()
 
 def measure(per_second: float, errors: int = 0) -> Measure:
     """Return a measure that differs in its rate and errors only."""
-    return Measure(per_second, 20.0, 1.0, 300.0, 900.0, errors, 10240)
+    return Measure(per_second, 20.0, 1.0, 0.0, 300.0, 900.0, errors, 10240)
 
 
 def row(name: str, *rates: float) -> report.Row:
@@ -70,6 +70,14 @@ def test_pss_is_read() -> None:
     assert processes.parse_pss_kib("") == 0
 
 
+def test_busy_time_of_a_processor() -> None:
+    """The line of that processor counts, without idle time and interrupts."""
+    text = "cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 8 8 8 8 8 8 8 8 0 0\ncpu1 100 20 3 7000 50 60 70 4 0 0\nintr 1 2\n"
+    assert processes.parse_busy_ticks(text, 1) == 127
+    with pytest.raises(ValueError, match="no processor 2"):
+        processes.parse_busy_ticks(text, 2)
+
+
 def test_medians_of_rounds() -> None:
     """The middle round counts, errors add up, and the spread says how far the rounds lie apart."""
     middle = medians([measure(100.0, 1), measure(120.0, 2), measure(80.0)])
@@ -104,3 +112,30 @@ def test_names_of_servers_differ() -> None:
     """A name picks one row."""
     names = [server.name for server in servers.SERVERS]
     assert len(set(names)) == len(names)
+
+
+def test_strace_counts_are_read() -> None:
+    """The most frequent call comes first; failures are optional; rules and totals are no calls."""
+    text = """% time     seconds  usecs/call     calls    errors syscall
+------ ----------- ----------- --------- --------- ----------------
+ 60.00    0.000600           6       100           sendto
+ 40.00    0.000400           2       200         7 recvfrom
+------ ----------- ----------- --------- --------- ----------------
+100.00    0.001000           3       300         7 total
+"""
+    expected = [profile_text.Calls("recvfrom", 200, 7), profile_text.Calls("sendto", 100, 0)]
+    assert profile_text.parse_strace_counts(text) == expected
+
+
+def test_stacks_are_read() -> None:
+    """The innermost frame has the sample as its own; a function that calls itself counts once a sample."""
+    samples = profile_text.parse_stacks("main (a.py);loop (a.py);loop (a.py) 3\nmain (a.py);send (libc.so.6) 5\n\n")
+    assert samples.total == 8
+    assert samples.own == {"loop (a.py)": 3, "send (libc.so.6)": 5}
+    assert samples.inclusive == {"main (a.py)": 8, "loop (a.py)": 3, "send (libc.so.6)": 5}
+
+
+def test_requirements_name_every_server() -> None:
+    """Each peer is pinned, so that two runs compare."""
+    pinned = {line.partition("==")[0] for line in environment.requirements(environment.BENCH / "requirements.txt")}
+    assert pinned == {server.distribution for server in servers.SERVERS} - {servers.SUBJECT}
