@@ -11,9 +11,6 @@ from loadbench.measure import Measure, medians
 from loadbench.servers import SUBJECT, Server
 
 COLUMNS = (
-    *("server", "version", "req/s", "spread", "CPU µs/req", "CPU"),
-    *("noise", "p50 ms", "p99 ms", "PSS MiB", "errors"),
-)
     "server",
     "version",
     "req/s",
