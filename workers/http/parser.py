@@ -1,0 +1,213 @@
+"""From the bytes of a connection to requests: the one parser of every worker class.
+
+Cuts messages apart, and leaves each part to who knows it: the request line, the
+fields, the chunks. Must not know sockets, time or the response.
+"""
+
+import enum
+from typing import Literal
+
+from heeler.plugins.errors import RemoteProtocolError
+from heeler.workers.http import request_line
+from heeler.workers.http.chunked import ChunkedBody
+from heeler.workers.http.fields import FieldReader, Fields
+from heeler.workers.http.head_scan import HeadScan
+from heeler.workers.http.limits import Limits
+from heeler.workers.http.request import END, End, Request
+
+Event = Request | bytes | End | RemoteProtocolError
+
+
+class _State(enum.Enum):
+    HEAD = 0
+    LENGTH = 1
+    CHUNKS = 2
+    CLOSED = 3
+
+
+class RequestParser:
+    """The requests of one connection, pipelined ones too.
+
+    Args:
+        limits: the sizes it refuses.
+        reader: what reads the fields. All connections of a worker share one, which
+            makes it fast; made anew when None.
+    """
+
+    __slots__ = ("_buffer", "_chunks", "_keep_alive", "_left", "_limits", "_reader", "_scan", "_skipped", "_state")
+
+    def __init__(self, limits: Limits, reader: FieldReader | None = None) -> None:
+        self._limits = limits
+        self._reader = reader or FieldReader(limits)
+        self._state = _State.HEAD
+        self._buffer = bytearray()  # of a head that is not whole
+        self._scan: HeadScan | None = None
+        self._skipped = False  # the empty line that may come before a request line
+        self._left = 0
+        self._keep_alive = True  # of the request whose content is coming
+        self._chunks: ChunkedBody | None = None
+
+    @property
+    def phase(self) -> Literal["idle", "head", "body", "closed"]:
+        """What the parser waits for.
+
+        `idle`: the first byte of a request; `head`: the rest of one; `body`: content;
+        `closed`: nothing, what comes is ignored.
+        """
+        if self._state is _State.HEAD:
+            return "head" if self._buffer else "idle"
+        return "closed" if self._state is _State.CLOSED else "body"
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events in `data`, which follows what was fed before.
+
+        A request, its content (`bytes`, never empty), `END`; a request whose `complete`
+        is true has neither content nor END. A RemoteProtocolError is the last event ever:
+        answer with its status and close. Nothing comes after a request that is not kept
+        alive either, and nothing is ever raised.
+        """
+        events: list[Event] = []
+        try:
+            self._feed(data, events)
+        except RemoteProtocolError as error:
+            self._close()
+            events.append(error)
+        return events
+
+    def eof(self) -> None:
+        """Take note that the client sends no more.
+
+        Raises:
+            RemoteProtocolError: a message was cut.
+        """
+        phase = self.phase
+        self._close()
+        if phase in ("head", "body"):
+            raise RemoteProtocolError(f"the connection ended within a {phase}")
+
+    def _close(self) -> None:
+        self._state = _State.CLOSED
+        self._buffer = bytearray()
+        self._scan = self._chunks = None
+
+    def _feed(self, data: bytes, events: list[Event]) -> None:
+        position = 0
+        while position < len(data):
+            if self._state is _State.HEAD:
+                position = self._take_head(data, position, events)
+            elif self._state is _State.LENGTH:
+                position = self._take_length(data, position, events)
+            elif self._state is _State.CHUNKS:
+                position = self._take_chunks(data, position, events)
+            else:
+                return
+
+    def _take_head(self, data: bytes, position: int, events: list[Event]) -> int:
+        """Take a head, or the part of it that came; return where it ends."""
+        if self._buffer:
+            before = len(self._buffer)
+            self._buffer += data[position:] if position else data
+            end = self._buffer.find(b"\r\n\r\n", max(0, before - 3))
+            head = bytes(self._buffer[: end + 4])
+            taken = end + 4 - before
+        else:
+            end = data.find(b"\r\n\r\n", position)
+            head = data[position : end + 4] if end >= 0 else data[position:]
+            before, taken = 0, len(head)
+        if head[:2] == b"\r\n" and not self._skipped:
+            self._skipped = True
+            self._buffer.clear()
+            return position + 2 - before
+        if end < 0:
+            if not self._buffer:
+                self._buffer += head
+            self._examine(self._buffer)
+            return len(data)
+        self._buffer.clear()
+        self._scan = None
+        self._skipped = False
+        self._begin(self._request(head), events)
+        return position + taken
+
+    def _examine(self, head: bytes | bytearray) -> None:
+        if self._scan is None:
+            self._scan = HeadScan(self._limits)
+        self._scan.advance(head)
+
+    def _request(self, head: bytes) -> Request:
+        """Return the request of a whole head."""
+        limits = self._limits
+        cut = head.find(b"\r\n")
+        try:
+            if len(head) > limits.field_size or cut > limits.request_line or head.count(b"\n") - 2 > limits.fields:
+                HeadScan(limits).advance(head)
+            line = request_line.read(head[:cut])
+            fields = self._reader.read(head[cut + 2 :])
+        except RemoteProtocolError:
+            HeadScan(limits).advance(head)  # the first fault decides
+            raise
+        return make_request(line, fields)
+
+    def _begin(self, request: Request, events: list[Event]) -> None:
+        """Make ready for the content that `request` announces."""
+        length = request.content_length
+        if length is not None and 0 < self._limits.body < length:
+            raise RemoteProtocolError("the content is too large", 413)
+        events.append(request)
+        self._keep_alive = request.keep_alive
+        if request.complete:
+            if not request.keep_alive:
+                self._close()
+        elif request.chunked:
+            self._chunks = ChunkedBody(self._limits)
+            self._state = _State.CHUNKS
+        else:
+            self._left = length or 0
+            self._state = _State.LENGTH
+
+    def _take_length(self, data: bytes, position: int, events: list[Event]) -> int:
+        piece = data[position : position + self._left]
+        events.append(piece)
+        self._left -= len(piece)
+        if not self._left:
+            self._end(events)
+        return position + len(piece)
+
+    def _take_chunks(self, data: bytes, position: int, events: list[Event]) -> int:
+        assert self._chunks is not None
+        content: list[bytes] = []
+        try:
+            position = self._chunks.feed(data, position, content)
+        finally:
+            if content:
+                events.append(b"".join(content) if len(content) > 1 else content[0])
+        if self._chunks.is_done:
+            self._end(events)
+        return position
+
+    def _end(self, events: list[Event]) -> None:
+        """End the content."""
+        events.append(END)
+        self._chunks = None
+        self._state = _State.HEAD
+        if not self._keep_alive:
+            self._close()
+
+
+def make_request(line: request_line.RequestLine, fields: Fields) -> Request:
+    """Return the request of a line and fields that are good by themselves.
+
+    Raises:
+        RemoteProtocolError: they are not good together.
+    """
+    if line.minor:
+        if "HTTP_HOST" not in fields.environ:
+            raise RemoteProtocolError("Host is missing")
+        keep_alive = not fields.close
+    else:
+        if fields.chunked:
+            raise RemoteProtocolError("Transfer-Encoding in HTTP/1.0")
+        keep_alive = fields.keep and not fields.close
+    if line.authority is not None:
+        fields = fields.with_host(line.authority)
+    return Request(line.method, line.target, line.path, line.query, line.minor, fields, keep_alive, fields.empty)
