@@ -4,7 +4,9 @@ Names, arguments and moments are Gunicorn's.
 """
 
 import dataclasses
-from typing import Final, Literal
+import inspect
+from collections.abc import Callable
+from typing import Any, Final, Literal
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ HOOKS: Final = (
     Hook("on_starting", (1,), "arbiter", "(server) before the listening sockets are made"),
     Hook("when_ready", (1,), "arbiter", "(server) once the first worker is ready; Gunicorn calls it before any is"),
     Hook("on_reload", (1,), "arbiter", "(server) in a reload, before the new workers are forked"),
-    Hook("nworkers_changed", (3,), "arbiter", "(server, new, old) when the number of workers changes; first with old None"),
+    Hook("nworkers_changed", (3,), "arbiter", "(server, new, old) when the number of workers changes; old None at first"),
     Hook("pre_fork", (2,), "arbiter", "(server, worker) before a worker is forked"),
     Hook("child_exit", (2,), "arbiter", "(server, worker) after a worker was reaped"),
     Hook("on_exit", (1,), "arbiter", "(server) last of all"),
@@ -40,3 +42,31 @@ HOOKS: Final = (
     Hook("post_request", (2, 3, 4), "worker", "(worker, request[, environ[, response]]) after the response, always"),
     Hook("worker_exit", (2,), "worker", "(server, worker) last in a worker"),
 )
+
+
+# Any: a hook takes what its moment has to give, and its result is dropped.
+def fit(hook: Hook, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `function`, or a wrapper of it, that takes all the arguments the hook has to give.
+
+    Raises:
+        ValueError: it takes none of the numbers of arguments that the hook allows.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some functions written in C have none
+        return function
+    for count in reversed(hook.arity):
+        try:
+            signature.bind(*range(count))
+        except TypeError:
+            continue
+        return function if count == hook.arity[-1] else _cut(function, count)
+    allowed = " or ".join(map(str, hook.arity))
+    raise ValueError(f"takes other arguments than the {allowed} that it is called with: {hook.when}")
+
+
+def _cut(function: Callable[..., Any], count: int) -> Callable[..., Any]:
+    def with_fewer(*arguments: object) -> object:
+        return function(*arguments[:count])
+
+    return with_fewer

@@ -1,7 +1,7 @@
 """What a setting is: declared once, and everything else is derived from the declaration."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -18,6 +18,8 @@ class Setting:
         section: the heading it is found under.
         cli: flags, the long one first; none means config module and environment only.
         env: further environment variables that set it, after `HEELER_NAME`.
+        env_parse: for a variable of `env` whose text means something else than the
+            setting's own (`PORT=80` is `bind = 0.0.0.0:80`), what turns it into what `parse` takes.
         metavar: what stands for the value in `--help`.
         flag: True for a switch without a value (its flags mean True, or `flag_value`).
         flag_value: what the switch gives, when not True (`--no-sendfile` gives False).
@@ -34,6 +36,7 @@ class Setting:
     section: str
     cli: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
+    env_parse: Mapping[str, Callable[[object], object]] | None = None
     metavar: str = ""
     flag: bool = False
     flag_value: object = True

@@ -1,0 +1,207 @@
+"""Makes the settings in force from their sources.
+
+default < config module < environment < HEELER_CMD_ARGS < command line. The uppermost
+that sets a name wins; lists replace, never extend.
+"""
+
+import dataclasses
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from heeler.arbiter.config import environment, flags, layers, surroundings, worker_class
+from heeler.arbiter.config.absent import ABSENT
+from heeler.arbiter.config.layers import Layers, Raw
+from heeler.arbiter.config.table import SETTINGS
+from heeler.plugins.config import Config, Value
+from heeler.plugins.errors import ConfigError, PluginInvalid, UsageError
+from heeler.plugins.registry import Plugin
+from heeler.plugins.setting import Setting
+from heeler.plugins.suggest import suggest
+
+if TYPE_CHECKING:
+    from heeler.workers.base import Worker
+
+_CORE: Final = {setting.name: setting for setting in SETTINGS}
+_ABSENT: Final = {absent.name: absent for absent in ABSENT}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Loaded:
+    """All that was read: what to serve, how, and how to read it again.
+
+    Args:
+        config: the settings in force.
+        application: the application as it was named; empty where none was and none was needed.
+        plugin: the worker class as it was found.
+        worker_class: the class itself.
+        settings: the core's settings and the worker class's.
+        notes: what was given and has no effect, one line each.
+        words: what the command line says besides flags.
+        sources: where all this was read from.
+    """
+
+    config: Config
+    application: str
+    plugin: Plugin
+    worker_class: "type[Worker]"
+    settings: tuple[Setting, ...]
+    notes: tuple[str, ...]
+    words: tuple[str, ...]
+    sources: "Sources"
+
+    def reload(self) -> "Loaded":
+        """Read all sources again.
+
+        Raises:
+            HeelerError: a source is wrong now.
+        """
+        return self.sources.load()
+
+    def enter(self, before: "Loaded | None" = None) -> None:
+        """Go to the working directory and set the variables of `raw_env`, in this process.
+
+        Args:
+            before: what was in force until now, on a reload: variables that it set are
+                taken back first.
+
+        Raises:
+            ConfigError: the directory cannot be entered.
+        """
+        surroundings.enter(self.config, before.config if before else None, self.sources.environ)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sources:
+    """Where settings are read from.
+
+    Args:
+        argv: the command line without the program's and the command's name.
+        environ: the variables as they were when the command was started.
+        directory: the directory it was started in.
+        needs_application: False where the argument is no application, and none is needed.
+    """
+
+    argv: tuple[str, ...]
+    environ: Mapping[str, str]
+    directory: Path
+    needs_application: bool = True
+
+    def load(self) -> Loaded:
+        """Read them all.
+
+        Raises:
+            HeelerError: anything is wrong.
+        """
+        surroundings.put_first([str(self.directory)])
+        read = layers.read(self.argv, self.environ, self.directory, SETTINGS)
+        plugin, found = self._find_worker(read)
+        settings = SETTINGS + _own_settings(plugin, found)
+        if len(settings) > len(SETTINGS):
+            command_line, cmd_args = layers.read_flags(self.argv, self.environ, settings)
+            read = dataclasses.replace(read, command_line=command_line, cmd_args=cmd_args)
+        _check_names(read, settings)
+        notes = _check_absent(read.given(settings))
+        config = self._with_directory(_parse_all(read, settings))
+        surroundings.put_first(surroundings.module_path(config, self.directory))
+        config = self._with_application(config, read)
+        words = () if self.needs_application else read.words
+        return Loaded(config, config.app or "", plugin, found, settings, notes, words, self)
+
+    def _find_worker(self, read: Layers) -> "tuple[Plugin, type[Worker]]":
+        """Find the worker class, whose settings must be known before all others can be read."""
+        names = ("worker_class", "chdir", "pythonpath")
+        config = self._with_directory(_parse_all(read, [_CORE[name] for name in names]))
+        surroundings.put_first(surroundings.module_path(config, self.directory))
+        return worker_class.resolve(config.worker_class)
+
+    def _with_directory(self, config: Config) -> Config:
+        source = config.source("chdir")
+        return config.replace("chdir", surroundings.working_directory(config.chdir, self.directory, source), source)
+
+    def _with_application(self, config: Config, read: Layers) -> Config:
+        if not self.needs_application:
+            return config
+        if read.words:
+            return config.replace("app", read.words[0], read.words_source)
+        if not config.app and config.wsgi_app:
+            return config.replace("app", config.wsgi_app, config.source("wsgi_app"))
+        if not config.app:
+            raise UsageError("no application named; say for example `heeler module:app`, or set `app`")
+        return config
+
+
+def load(argv: Sequence[str], environ: Mapping[str, str], directory: Path) -> Loaded:
+    """Read all settings, for serving an application.
+
+    Args:
+        argv: the command line without the program's and the command's name.
+        environ: the variables.
+        directory: the directory the command was started in.
+
+    Raises:
+        HeelerError: anything is wrong; the message is one line for people.
+    """
+    return Sources(tuple(argv), dict(environ), directory).load()
+
+
+def _own_settings(plugin: Plugin, found: "type[Worker]") -> tuple[Setting, ...]:
+    """Return the settings a worker class brings, which may not be called as others are."""
+    flags_taken = {flag for setting in SETTINGS for flag in setting.cli}
+    for setting in found.settings:
+        clash = setting.name if setting.name in _CORE else next((f for f in setting.cli if f in flags_taken), None)
+        if clash:
+            raise PluginInvalid(plugin.name, plugin.distribution, f"its setting {clash!r} is one of Heeler's own")
+    return tuple(found.settings)
+
+
+def _parse_all(read: Layers, settings: Sequence[Setting]) -> Config:
+    top = {raw.name: raw for raw in read.given(settings)}
+    return Config({setting.name: _parse(setting, top.get(setting.name)) for setting in settings})
+
+
+def _parse(setting: Setting, raw: Raw | None) -> Value:
+    if raw is None:
+        return Value(setting.parse(setting.default), "default")
+    try:
+        return Value(setting.parse(raw.value), raw.source)
+    except ValueError as error:
+        raise ConfigError(setting.name, raw.source, str(error), _shown(raw.value)) from error
+
+
+def _shown(value: object) -> object:
+    """Return a list of one text, as a repeated flag makes it, as that text."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _check_names(read: Layers, settings: Sequence[Setting]) -> None:
+    """Refuse flags, variables and names in the config module that mean nothing."""
+    for given in (read.cmd_args, read.command_line):
+        flags.check(given, settings)
+    names = [setting.name for setting in settings]
+    environment.check_names([*names, *_ABSENT], read.environ)
+    for name, assignment in read.module.items():
+        known = name in names or name in _ABSENT or name.startswith("_") or name.isupper()
+        if not known and not assignment.is_read and not _is_definition(assignment.value):
+            raise ConfigError(name, assignment.source, f"no such setting{suggest(name, [*names, *_ABSENT])}")
+    if "config" in read.module:
+        raise ConfigError("config", read.module["config"].source, "a config module cannot name another")
+
+
+def _is_definition(value: object) -> bool:
+    return isinstance(value, type | types.ModuleType | types.FunctionType)
+
+
+def _check_absent(given: Iterable[Raw]) -> tuple[str, ...]:
+    """Refuse Gunicorn's settings that would change something; return a line for each without effect."""
+    notes = []
+    for raw in given:
+        absent = _ABSENT.get(raw.name)
+        if absent is None:
+            continue
+        if not absent.passes(raw.value):
+            raise ConfigError(raw.name, raw.source, absent.reason, raw.value)
+        if absent.ignored:
+            notes.append(f"{raw.name} ({raw.source}): {absent.reason}")
+    return tuple(notes)

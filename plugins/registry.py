@@ -1,0 +1,190 @@
+"""Finding plugins: by name among the installed distributions, or by the place of a class.
+
+Reads metadata only; `Plugin.load` alone imports a plugin. What Heeler itself brings is
+found first, so nobody can shadow a built-in name.
+"""
+
+import dataclasses
+from typing import TYPE_CHECKING, Final
+
+from heeler.plugins.errors import PluginInvalid, PluginNotFound
+
+if TYPE_CHECKING:
+    from heeler.plugins.metadata import EntryPoint
+
+WORKERS: Final = "heeler.workers"
+"""The entry-point group of worker classes."""
+
+LOGGERS: Final = "heeler.loggers"
+"""The entry-point group of logger classes."""
+
+API_VERSION: Final = 1
+"""The version of the contract with worker classes that this Heeler speaks."""
+
+_OWN: Final = "heeler"
+_KIND: Final = {WORKERS: "worker class", LOGGERS: "logger class"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plugin:
+    """A plugin that was found, not imported yet.
+
+    Args:
+        name: as it was asked for, or as it is registered.
+        distribution: the distribution that brings it; None where it is named by its place, or given as a class.
+        version: of that distribution.
+        target: where it is: `package.module:Class`, or the class itself.
+    """
+
+    name: str
+    distribution: str | None
+    version: str | None
+    target: str | type
+
+    def load(self) -> type:
+        """Import and return the class.
+
+        Raises:
+            PluginInvalid: the import fails, or there is no class of that name.
+        """
+        if isinstance(self.target, type):
+            return self.target
+        import importlib
+
+        module, _, attribute = self.target.partition(":")
+        try:
+            found: object = importlib.import_module(module)
+        except Exception as error:  # a plugin's import may raise anything, and the operator must be told whose
+            raise PluginInvalid(self.name, self._origin(), f"its import fails: {_cause(error)}") from error
+        for part in attribute.split("."):
+            try:
+                found = getattr(found, part)
+            except AttributeError:
+                from heeler.plugins.suggest import suggest
+
+                names = [name for name, value in vars(found).items() if isinstance(value, type)]
+                reason = f"{module} has no class {attribute!r}{suggest(part, names)}"
+                raise PluginInvalid(self.name, self._origin(), reason) from None
+        if not isinstance(found, type):
+            raise PluginInvalid(self.name, self._origin(), f"{self.target} is no class, but {type(found).__name__}")
+        return found
+
+    def _origin(self) -> str | None:
+        return f"{self.distribution} {self.version}" if self.distribution else None
+
+
+def workers() -> list[Plugin]:
+    """Return every worker class that is installed, by name, importing none."""
+    return _installed(WORKERS)
+
+
+def loggers() -> list[Plugin]:
+    """Return every logger class that is installed, by name, importing none."""
+    return _installed(LOGGERS)
+
+
+def find_worker(name: str | type) -> Plugin:
+    """Return the worker class that `name` means.
+
+    Args:
+        name: `NAME`, `DISTRIBUTION:NAME`, `package.module:Class`, `package.module.Class`, or a class.
+
+    Raises:
+        PluginNotFound: no installed distribution has it.
+        PluginInvalid: two have it.
+    """
+    return _find(WORKERS, name)
+
+
+def find_logger(name: str | type) -> Plugin:
+    """Return the logger class that `name` means, as `find_worker` does for worker classes."""
+    return _find(LOGGERS, name)
+
+
+def check_requirements(plugin: Plugin, requires: tuple[str, ...]) -> None:
+    """Check that the modules a plugin needs are there, importing none of them.
+
+    Raises:
+        PluginInvalid: with the command that installs it, where it is an extra of ours.
+    """
+    from importlib.util import find_spec
+
+    missing = [name for name in requires if find_spec(name.partition(".")[0]) is None]
+    if missing:
+        reason = f"needs {', '.join(missing)}, which is not installed"
+        if plugin.distribution == _OWN and plugin.name in _extras():
+            reason += f": pip install 'heeler[{plugin.name}]'"
+        raise PluginInvalid(plugin.name, plugin.distribution, reason)
+
+
+def _find(group: str, name: str | type) -> Plugin:
+    if isinstance(name, type):
+        return Plugin(name.__name__, None, None, name)
+    if ":" in name:
+        left, _, right = name.partition(":")
+        return _by_distribution(group, left, right) or Plugin(name, None, None, name)
+    if "." in name:
+        module, _, attribute = name.rpartition(".")
+        return Plugin(name, None, None, f"{module}:{attribute}")
+    return _by_name(group, name)
+
+
+def _by_name(group: str, name: str) -> Plugin:
+    own = _by_distribution(group, _OWN, name)
+    if own:
+        return own
+    from heeler.plugins.metadata import entry_points
+
+    found = [_plugin(point) for point in entry_points(group=group, name=name)]
+    if not found:
+        raise _not_found(group, name)
+    if len(found) > 1:
+        both = " and ".join(sorted(str(plugin.distribution) for plugin in found))
+        reason = f"more than one distribution has a {_KIND[group]} of that name; say {found[0].distribution}:{name}"
+        raise PluginInvalid(name, both, reason)
+    return found[0]
+
+
+def _by_distribution(group: str, distribution_name: str, name: str) -> Plugin | None:
+    from heeler.plugins.metadata import PackageNotFoundError, distribution
+
+    try:
+        points = distribution(distribution_name).entry_points
+    except (PackageNotFoundError, ValueError):
+        return None
+    return next((_plugin(point) for point in points if point.group == group and point.name == name), None)
+
+
+def _installed(group: str) -> list[Plugin]:
+    from heeler.plugins.metadata import entry_points
+
+    return sorted(map(_plugin, entry_points(group=group)), key=lambda plugin: (plugin.name, str(plugin.distribution)))
+
+
+def _plugin(point: "EntryPoint") -> Plugin:
+    # The extras that an entry point may ask for (`module:Class [extra]`) are no part of the place.
+    target = f"{point.module}:{point.attr}"
+    found = point.dist
+    return Plugin(point.name, found.name if found else None, found.version if found else None, target)
+
+
+def _not_found(group: str, name: str) -> PluginNotFound:
+    from heeler.plugins.suggest import suggest
+
+    names = sorted({plugin.name for plugin in _installed(group)})
+    near = suggest(name, names)
+    known = f" (installed: {', '.join(names)})" if names else " (none is installed)"
+    return PluginNotFound(name, None, f"no {_KIND[group]} of that name{near or known}")
+
+
+def _extras() -> list[str]:
+    from heeler.plugins.metadata import PackageNotFoundError, distribution
+
+    try:
+        return distribution(_OWN).metadata.get_all("Provides-Extra") or []
+    except PackageNotFoundError:
+        return []
+
+
+def _cause(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"

@@ -1,0 +1,43 @@
+"""Tells WSGI from ASGI by looking at the application, without calling it."""
+
+import inspect
+from typing import Literal
+
+
+def interface_of(application: object) -> Literal["wsgi", "asgi"] | None:
+    """Return how `application` is to be called; None where it takes the arguments of neither.
+
+    An object whose signature cannot be seen is taken for WSGI.
+    """
+    if _is_coroutine(application):
+        return "asgi" if _takes(application, 3) else None
+    if _takes(application, 2):
+        return "wsgi"
+    return "asgi" if _takes(application, 3) else None
+
+
+def is_factory(application: object) -> bool:
+    """Tell whether it can be called without arguments, and not with those of a request."""
+    return _takes(application, 0) and not _takes(application, 2) and not _takes(application, 3)
+
+
+def _is_coroutine(application: object) -> bool:
+    if inspect.iscoroutinefunction(application):
+        return True
+    if isinstance(application, type):  # calling a class makes an object, whatever its __call__ is
+        return False
+    return inspect.iscoroutinefunction(getattr(application, "__call__", None))  # noqa: B004 - the method itself
+
+
+def _takes(application: object, count: int) -> bool:
+    if not callable(application):
+        return False
+    try:
+        signature = inspect.signature(application)
+    except (TypeError, ValueError):
+        return count == 2
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
