@@ -40,17 +40,17 @@ def parse_pss_kib(text: str) -> int:
 
 
 def parse_busy_ticks(text: str, cpu: int) -> int:
-    """Return from the text of /proc/stat the ticks that processor `cpu` ran processes, anybody's, or was stolen.
+    """Return from the text of /proc/stat the ticks in which processor `cpu` was not idle, or was stolen.
 
-    Interrupts are left out: on the loopback device they are the load's own packets.
+    Interrupts count too: the loopback device's packets are handled in the sender's time, which is in its CPU time.
     Source: proc_stat(5): user nice system idle iowait irq softirq steal.
     Raises: ValueError where there is no such processor.
     """
     for line in text.splitlines():
         name, *fields = line.split()
         if name == f"cpu{cpu}":
-            user, nice, system, _idle, _iowait, _irq, _softirq, steal = (int(field) for field in fields[:8])
-            return user + nice + system + steal
+            user, nice, system, _idle, _iowait, irq, softirq, steal = (int(field) for field in fields[:8])
+            return user + nice + system + irq + softirq + steal
     raise ValueError(f"/proc/stat has no processor {cpu}")
 
 
