@@ -2,20 +2,19 @@
 
 Decides which loggers there are, where they lead, and what happens when they are reopened.
 Must not know how a line is written (`log_format`, `access_format`) or how a log
-configuration file is read (`log_config`).
+configuration is read (`log_config`).
 """
 
 import logging
 import sys
-from typing import Final, Protocol
-
-from typing_extensions import override
+from typing import Final
 
 from heeler.plugins.config import Config
 from heeler.plugins.errors import ConfigError
 from heeler.workers import log_format
-from heeler.workers.access_log import AccessEntry
+from heeler.workers.access_log import AccessLog, AccessLogger, AccessWriter
 from heeler.workers.log_file import LogFile, hold_standard_streams, owner_of
+from heeler.workers.log_handler import FileHandler, deliver, reopen_handlers
 
 NAMES: Final = ("heeler", "heeler.arbiter", "heeler.worker", "heeler.error", "heeler.access")
 _LEVELS: Final = {
@@ -25,6 +24,7 @@ _LEVELS: Final = {
     "error": logging.ERROR,
     "critical": logging.CRITICAL,
 }
+_LOG_CONFIGS: Final = ("logconfig", "logconfig_json", "logconfig_dict")
 
 
 def event(
@@ -57,83 +57,20 @@ def event(
     record.phrase = phrase
     record.fields = fields
     record.block = block
-    try:
-        # Since Python 3.12 a filter may give another record; before, True or False.
-        verdict: object = logger.filter(record)
-        if verdict:
-            logger.callHandlers(verdict if isinstance(verdict, logging.LogRecord) else record)
-    except Exception:  # handlers and filters may be a third party's: a log line never breaks the server
-        return
-
-
-class FileHandler(logging.Handler):
-    """Writes each record as one line to a `LogFile`.
-
-    It takes no lock: a line is one write(2) in append mode. So a signal handler may log,
-    and a fork never inherits a lock that is held.
-    """
-
-    def __init__(self, file: LogFile) -> None:
-        super().__init__()
-        self.file = file
-        self.setFormatter(log_format.LineFormatter())
-        self._reported = 0
-
-    @override
-    def createLock(self) -> None:
-        """Make no lock."""
-        self.lock = None
-
-    @override
-    def handle(self, record: logging.LogRecord) -> bool:
-        """Write `record`, unless a filter refuses it."""
-        verdict: object = self.filter(record)
-        if verdict:
-            self.emit(verdict if isinstance(verdict, logging.LogRecord) else record)
-        return bool(verdict)
-
-    @override
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write `record`; a record that cannot be formatted is counted as dropped."""
-        try:
-            line = (self.format(record) + "\n").encode("utf-8", "backslashreplace")
-        except Exception:  # arguments that do not fit the text, an object whose str() raises
-            self.file.dropped += 1
-            return
-        self.file.write(line)
-
-    @override
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Count the record as dropped; print nothing."""
-        self.file.dropped += 1
-
-
-class AccessWriter(Protocol):
-    """Whatever takes the access log's entries."""
-
-    def write(self, entry: AccessEntry, /) -> None:
-        """Take one finished request; never raises."""
-        ...
-
-    def reopen(self) -> None:
-        """Open the file again, if there is one; raises OSError when that fails."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the file."""
-        ...
+    deliver(logger, record)
 
 
 class Logs:
-    """Where Heeler's words go; also the base class of third-party `logger_class` plugins.
+    """Where Heeler's words go; also the base class of `logger_class` plugins.
 
-    A plugin overrides `setup` (to add handlers), `make_handler` (where the error log goes),
-    `make_access` (what is done with each request) or `reopen`.
+    A plugin overrides `make_handler` (where the error log goes), `make_access` (what is done with
+    each request), `reopen` or `close`, and calls the base class's as it likes.
 
     Attributes:
+        config: the settings.
         arbiter: the logger `heeler.arbiter`: supervision.
         worker: the logger `heeler.worker`: a worker's life.
-        error: the logger `heeler.error`: faults while serving; `worker.log` of the hooks.
+        error: the logger `heeler.error`: faults while serving.
         access: takes an entry for each request, or None when there is no access log.
 
     Process: made in the arbiter, used in every child.
@@ -150,33 +87,56 @@ class Logs:
 
     @classmethod
     def setup(cls, config: Config) -> "Logs":
-        """Open the logs that `config` names.
+        """Open the logs that `config` names, by the class that it names.
 
-        Nothing is changed when it fails, so a reload may call it and keep the old ones. After a
-        reload that went well, `close` the old ones.
+        When it fails, the loggers are what they were, so a reload may call it and keep the old
+        logs. After a reload that went well, `close` the old ones.
 
         Raises:
             ConfigError: a file cannot be opened, or a log setting is wrong.
         """
+        if cls is Logs:
+            from heeler.plugins.logger import find_logger
+
+            chosen = find_logger(config, Logs)
+            if chosen is not Logs:
+                return chosen.setup(config)
         hold_standard_streams()
         logs = cls(config)
         level = _level(config)
-        handler = logs.make_handler()
-        logs.access = logs.make_access()
-        _install(handler, level)
+        before = _State()
+        try:
+            _install(logs.make_handler(), level)
+            if any(getattr(config, name, None) for name in _LOG_CONFIGS):
+                _apply_log_config(config)
+            logs.access = logs.make_access()
+        except BaseException:
+            before.restore()
+            logs.close()
+            raise
         logs._capture()
         return logs
 
     def make_handler(self) -> logging.Handler:
         """Return the handler of the error log: `errorlog`, where `-` is stderr."""
-        self._error_file = _open(self.config, "errorlog", "-", 2)
+        self._error_file = self._open("errorlog", "-", 2)
         return FileHandler(self._error_file)
 
     def make_access(self) -> AccessWriter | None:
-        """Return what takes the access log's entries: `accesslog`, where `-` is stdout."""
-        if not getattr(self.config, "accesslog", None):
-            return None
-        return None
+        """Return what takes the access log's entries: `accesslog`, where `-` is stdout.
+
+        Where a log configuration gave the logger `heeler.access` handlers, they get the entries.
+        """
+        template = getattr(self.config, "access_log_format", None) or "combined"
+        logger = logging.getLogger("heeler.access")
+        try:
+            if logger.handlers:
+                return AccessLogger(template, logger)
+            if not getattr(self.config, "accesslog", None):
+                return None
+            return AccessLog(template, self._open("accesslog", "-", 1))
+        except ValueError as error:
+            raise _refusal(self.config, "access_log_format", str(error), template) from error
 
     def reopen(self) -> None:
         """Open the log files again, behind the same descriptors: they were moved away.
@@ -185,13 +145,11 @@ class Logs:
         The arbiter reopens before it tells its workers to, as it may be the only one who may
         make files in that folder.
         """
-        try:
-            if self._error_file is not None:
-                self._error_file.reopen((1, 2) if self._captures else ())
-            if self.access is not None:
-                self.access.reopen()
-        except OSError as error:
-            event(self.error, logging.WARNING, "log not reopened", path=error.filename, reason=error.strerror)
+        for open_again in (self._reopen_error, self._reopen_access, lambda: reopen_handlers(NAMES)):
+            try:
+                open_again()
+            except OSError as error:
+                event(self.error, logging.WARNING, "log not reopened", path=error.filename, reason=error.strerror)
 
     def close(self) -> None:
         """Close the files; the loggers are left to whoever was set up after."""
@@ -200,6 +158,22 @@ class Logs:
         if self.access is not None:
             self.access.close()
 
+    def _reopen_error(self) -> None:
+        if self._error_file is not None:
+            self._error_file.reopen((1, 2) if self._captures else ())
+
+    def _reopen_access(self) -> None:
+        if self.access is not None:
+            self.access.reopen()
+
+    def _open(self, setting: str, default: str, standard: int) -> LogFile:
+        path = getattr(self.config, setting, None) or default
+        owner = owner_of(getattr(self.config, "user", None), getattr(self.config, "group", None))
+        try:
+            return LogFile.open(path, standard, owner)
+        except OSError as error:
+            raise _refusal(self.config, setting, f"cannot be opened: {error.strerror}", path) from error
+
     def _capture(self) -> None:
         """Lead stdout and stderr into the error log's file, if `capture_output` asks for it."""
         file = self._error_file
@@ -207,36 +181,64 @@ class Logs:
             return
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
+            if hasattr(stream, "reconfigure"):  # else print() would keep its lines back: a file is no terminal
+                stream.reconfigure(line_buffering=True)
         file.copy_to((1, 2))
         self._captures = True
 
 
+class _State:
+    """What the loggers were, to go back to when a setup fails."""
+
+    def __init__(self) -> None:
+        self._kept = [
+            (logger, list(logger.handlers), logger.level, logger.propagate)
+            for logger in (logging.root, *map(logging.getLogger, NAMES))
+        ]
+
+    def restore(self) -> None:
+        for logger, handlers, level, propagate in self._kept:
+            logger.handlers[:] = handlers
+            logger.setLevel(level)
+            logger.propagate = propagate
+
+
 def _install(handler: logging.Handler, level: int) -> None:
+    """Make the loggers anew: all lead to `heeler`, which has the one handler."""
     for name in NAMES:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.filters.clear()
         logger.setLevel(logging.NOTSET)
         logger.disabled = False
-        logger.propagate = name != "heeler"
+        logger.propagate = name not in ("heeler", "heeler.access")
     parent = logging.getLogger("heeler")
     parent.addHandler(handler)
     parent.setLevel(level)
+    logging.getLogger("heeler.access").setLevel(logging.INFO)
+
+
+def _apply_log_config(config: Config) -> None:
+    """Let the log configuration decide; what it leaves without any handler keeps Heeler's own."""
+    from heeler.workers import log_config  # heavy, and rarely given
+
+    parent = logging.getLogger("heeler")
+    own = parent.handlers[:]
+    parent.handlers.clear()
+    parent.propagate = True
+    log_config.apply(config)
+    for logger in map(logging.getLogger, NAMES):
+        if logger.name not in ("heeler", "heeler.access") and not logger.hasHandlers():
+            logger.handlers[:] = own
 
 
 def _level(config: Config) -> int:
-    name = getattr(config, "loglevel", "info")
+    name = getattr(config, "loglevel", None) or "info"
     level = _LEVELS.get(str(name).lower())
     if level is None:
-        raise ConfigError("loglevel", config.source("loglevel"), f"not one of {', '.join(_LEVELS)}", name)
+        raise _refusal(config, "loglevel", f"not one of {', '.join(_LEVELS)}", name)
     return level
 
 
-def _open(config: Config, setting: str, default: str, standard: int) -> LogFile:
-    path = getattr(config, setting, None) or default
-    owner = owner_of(getattr(config, "user", None), getattr(config, "group", None))
-    try:
-        return LogFile.open(path, standard, owner)
-    except OSError as error:
-        source = config.source(setting) if setting in config else None
-        raise ConfigError(setting, source, f"cannot be opened: {error.strerror}", path) from error
+def _refusal(config: Config, setting: str, reason: str, value: object) -> ConfigError:
+    return ConfigError(setting, config.source(setting) if setting in config else None, reason, value)

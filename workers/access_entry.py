@@ -1,0 +1,51 @@
+"""What the access log is told of a finished request."""
+
+from typing import Any, Protocol
+
+
+class AccessRequest(Protocol):
+    """What the access log reads of a request; `heeler.workers.http.request.Request` has it."""
+
+    method: str
+    target: str
+    path: str
+    query: str
+    minor: int
+    headers: list[tuple[bytes, bytes]]
+
+
+class AccessEntry:
+    """A finished request, as the access log sees it.
+
+    Args:
+        request: the request.
+        status: the response's status code.
+        reason: the response's reason phrase.
+        headers: the response's headers.
+        sent: bytes of body sent.
+        duration_ns: from the request's first byte to the end of the response.
+        peer: the client's address, "" for a Unix socket.
+        environ: the WSGI environment, or None.
+    """
+
+    __slots__ = ("request", "status", "reason", "headers", "sent", "duration_ns", "peer", "environ")
+
+    def __init__(
+        self,
+        request: AccessRequest,
+        status: int,
+        reason: str,
+        headers: list[tuple[str, str]],
+        sent: int,
+        duration_ns: int,
+        peer: str,
+        environ: dict[str, Any] | None = None,  # Any: an application puts what it likes into its environ
+    ) -> None:
+        self.request = request
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.sent = sent
+        self.duration_ns = duration_ns
+        self.peer = peer
+        self.environ = environ

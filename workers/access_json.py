@@ -1,0 +1,72 @@
+"""How a request becomes a line of JSON: typed numbers, names of OpenTelemetry's conventions.
+
+Decides the fields. What is absent is left out. Strings are ASCII with JSON's own escapes, so
+no request can forge a line or a field.
+"""
+
+import json
+import os
+import re
+import time
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Final
+
+from heeler.workers.access_entry import AccessEntry
+from heeler.workers.access_fields import user_name
+from heeler.workers.access_format import Compiled
+
+_HEADERS: Final = {
+    b"host": "server.address",
+    b"referer": "http.request.header.referer",
+    b"user-agent": "user_agent.original",
+    b"x-request-id": "request_id",
+}
+_TRACE: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+def compile_json() -> Compiled:
+    """Return the function that makes a line of JSON, without its newline, of an entry."""
+    kept = (-1, "")
+
+    def line(entry: AccessEntry) -> str:
+        nonlocal kept
+        now = time.time()
+        second = int(now)
+        moment = kept
+        if moment[0] != second:
+            moment = kept = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
+        return f'{{"timestamp":"{moment[1]}.{int(now * 1000) % 1000:03d}Z",{_body(entry)}}}'
+
+    return line
+
+
+def _body(entry: AccessEntry) -> str:
+    request = entry.request
+    query = f',"url.query":{quoted(request.query)}' if request.query else ""
+    peer = f',"client.address":{quoted(entry.peer)}' if entry.peer else ""
+    return (
+        f'"http.request.method":{quoted(request.method)},"url.path":{quoted(request.path)}{query}'
+        f',"network.protocol.name":"http","network.protocol.version":"1.{request.minor}"'
+        f',"http.response.status_code":{entry.status},"http.response.body.size":{entry.sent}'
+        f',"http.server.request.duration":{entry.duration_ns / 1e9:.6f}{peer}'
+        f'{_headers(request.headers)},"process.pid":{os.getpid()}'
+    )
+
+
+def _headers(headers: list[tuple[bytes, bytes]]) -> str:
+    text = ""
+    seen = set()
+    for name, value in headers:
+        name = name.lower()
+        if name in seen:
+            continue  # the first one counts: a name twice in one object is read in two ways
+        if name in _HEADERS:
+            text += f',"{_HEADERS[name]}":{quoted(value.decode("latin-1"))}'
+        elif name == b"traceparent" and (trace := _TRACE.fullmatch(value)):
+            text += f',"trace_id":"{trace[1].decode()}","span_id":"{trace[2].decode()}"'
+        elif name == b"authorization" and (user := user_name(value)) != "-":
+            text += f',"user.name":{json.dumps(user)}'
+        else:
+            continue
+        seen.add(name)
+    return text
