@@ -15,6 +15,7 @@ EXAMPLES = sorted((ROOT / "docs" / "examples").rglob("*.py"))
 _LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
+_PATH = re.compile(r"`((?:arbiter|workers|plugins|tests|docs)/[\w./-]+)`")
 _COMMAND = re.compile(r"^\s*(?:\$ )?(?:ExecStart=)?(?:\S*/)?heeler (.+)$", re.MULTILINE)
 
 
@@ -28,6 +29,12 @@ def test_links_between_pages_lead_somewhere(page: pathlib.Path) -> None:
     """A relative link names a file that is there."""
     targets = [one for one in _LINK.findall(page.read_text()) if "://" not in one and not one.startswith("mailto:")]
     assert [one for one in targets if not (page.parent / one).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_paths_in_pages_exist(page: pathlib.Path) -> None:
+    """A path of the repository that a page names is there."""
+    assert [path for path in _PATH.findall(page.read_text()) if not (ROOT / path).exists() and "NNNN" not in path] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
