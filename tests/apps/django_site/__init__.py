@@ -1,0 +1,1 @@
+"""A small Django project with the admin; `SITE_FOLDER` holds its database."""

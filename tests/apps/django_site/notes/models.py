@@ -1,0 +1,12 @@
+"""The model."""
+
+from django.db import models
+
+
+class Note(models.Model):
+    """A text."""
+
+    text = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return str(self.text)
