@@ -3,6 +3,13 @@
 from typing import Any, Protocol
 
 
+class AccessFields(Protocol):
+    """What the access log reads of a request's header fields; `heeler.workers.http.fields.Fields` has it."""
+
+    environ: dict[str, str]
+    """The fields by their keys in the WSGI environment."""
+
+
 class AccessRequest(Protocol):
     """What the access log reads of a request; `heeler.workers.http.request.Request` has it."""
 
@@ -11,7 +18,11 @@ class AccessRequest(Protocol):
     path: str
     query: str
     minor: int
-    headers: list[tuple[bytes, bytes]]
+
+    @property
+    def fields(self) -> AccessFields:
+        """The header fields."""
+        ...
 
 
 class AccessEntry:

@@ -9,8 +9,6 @@ import re
 import time
 from typing import Any, Final
 
-from typing_extensions import override
-
 from heeler.workers.log_format import escape_code
 
 _UNSAFE: Final = re.compile(r"[^ !#-\[\]-~]")
@@ -22,20 +20,23 @@ def escape(text: str) -> str:
     return _UNSAFE.sub(lambda match: escape_code(match.group()), text)
 
 
-class KnownTexts(dict[bytes, str]):
-    """Escaped texts of header values, as `known[value]`; `-` for an empty one.
+class KnownTexts(dict[str | None, str]):
+    """Escaped texts of header values, as `known[value]`; `-` for an empty one and for None.
 
-    Few user agents send most requests: to find one here is cheaper than to decode and check it.
+    Few user agents send most requests: to find one here is cheaper than to check it again.
     Bounded in number and in size, so that clients cannot fill the memory.
     """
 
     LIMIT: Final = 256
-    LIMIT_BYTES: Final = 512
+    LIMIT_LENGTH: Final = 512
 
-    @override
-    def __missing__(self, value: bytes) -> str:
-        text = escape(value.decode("latin-1")) or "-"
-        if len(value) <= self.LIMIT_BYTES:
+    def __init__(self) -> None:
+        super().__init__()
+        self[None] = "-"
+
+    def __missing__(self, value: str | None) -> str:
+        text = escape(value) if value else "-"
+        if value is None or len(value) <= self.LIMIT_LENGTH:
             if len(self) >= self.LIMIT:
                 self.clear()
             self[value] = text
@@ -43,20 +44,25 @@ class KnownTexts(dict[bytes, str]):
 
 
 class Now:
-    """Gives the time as `stamp` writes it, made once a second."""
+    """Gives the time as `stamp` writes it, made once a second.
 
-    __slots__ = ("_kept",)
+    Attributes:
+        text: the time, right as long as `second` is the current one.
+    """
+
+    __slots__ = ("second", "text")
 
     def __init__(self) -> None:
-        self._kept = (-1, "")
+        self.second = -1
+        self.text = ""
 
     def __call__(self) -> str:
         """Return the time."""
         second = int(time.time())
-        kept = self._kept
-        if kept[0] != second:
-            kept = self._kept = (second, stamp(second))
-        return kept[1]
+        if second != self.second:
+            self.text = stamp(second)  # before `second`: another thread may look in between
+            self.second = second
+        return self.text
 
 
 def stamp(second: int) -> str:
@@ -68,13 +74,15 @@ def stamp(second: int) -> str:
     return time.strftime(f"[%d/{_MONTHS[local.tm_mon - 1]}/%Y:%H:%M:%S %z]", local)
 
 
-def user_name(authorization: bytes) -> str:
+def user_name(authorization: str | None) -> str:
     r"""Return the user name of a Basic `Authorization` value, escaped, or `-`.
 
     A space in it is `\x20` too: the name stands in the line without quotes.
     """
-    scheme, _, token = authorization.partition(b" ")
-    if scheme.lower() != b"basic":
+    if authorization is None:
+        return "-"
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "basic":
         return "-"
     try:
         decoded = base64.b64decode(token.strip(), validate=True)

@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -35,20 +36,17 @@ class Atom:
 
     Args:
         doc: what it is, for people.
-        code: the expression that computes it, of `entry`, `request`, `{header}` and `{argument}`.
-        header: the request header (lower case) whose raw value, or None, is `{header}`.
+        code: the expression that computes it, of `entry`, `request`, and `{argument}`;
+            `get(key)` gives a request header by its key in the WSGI environment, or None.
         is_client: True where the value must be escaped.
         is_number: True where the value is an int.
     """
 
     doc: str
     code: str
-    header: str = ""
     is_client: bool = False
     is_number: bool = False
 
-
-_TEXT: Final = "'-' if {header} is None else known[{header}]"
 
 ATOMS: Final[Mapping[str, Atom]] = MappingProxyType(
     {
@@ -56,10 +54,12 @@ ATOMS: Final[Mapping[str, Atom]] = MappingProxyType(
         "l": Atom("always `-`", "'-'"),
         "u": Atom(
             "the user name of Basic authentication, as the client claims it; `-` without",
-            "'-' if {header} is None else user_name({header})",
-            header="authorization",
+            "user_name(get('HTTP_AUTHORIZATION'))",
         ),
-        "t": Atom("the time in the local zone, `[23/Nov/2026:15:38:01 +0000]`", "now()"),
+        "t": Atom(
+            "the time in the local zone, `[23/Nov/2026:15:38:01 +0000]`",
+            "now.text if int(time()) == now.second else now()",
+        ),
         "r": Atom(
             "the request line", "f'{{request.method}} {{request.target}} HTTP/1.{{request.minor}}'", is_client=True
         ),
@@ -71,8 +71,8 @@ ATOMS: Final[Mapping[str, Atom]] = MappingProxyType(
         "st": Atom("the status code and its reason phrase", "f'{{entry.status}} {{entry.reason}}'", is_client=True),
         "b": Atom("the bytes of body sent", "entry.sent", is_number=True),
         "B": Atom("the bytes of body sent", "entry.sent", is_number=True),
-        "f": Atom("the referrer, `-` without", _TEXT, header="referer"),
-        "a": Atom("the user agent, `-` without", _TEXT, header="user-agent"),
+        "f": Atom("the referrer, `-` without", "known[get('HTTP_REFERER')]"),
+        "a": Atom("the user agent, `-` without", "known[get('HTTP_USER_AGENT')]"),
         "T": Atom("the duration in whole seconds", "entry.duration_ns // 1_000_000_000", is_number=True),
         "M": Atom("the duration in whole milliseconds", "entry.duration_ns // 1_000_000", is_number=True),
         "D": Atom("the duration in whole microseconds", "entry.duration_ns // 1_000", is_number=True),
@@ -84,7 +84,7 @@ ATOMS: Final[Mapping[str, Atom]] = MappingProxyType(
 
 ARGUMENTS: Final[Mapping[str, Atom]] = MappingProxyType(
     {
-        "i": Atom("a request header; the last one if it is there twice", _TEXT),
+        "i": Atom("a request header; several of one name are joined by commas", "known[get({argument})]"),
         "o": Atom("a response header", "response_header(entry.headers, {argument})", is_client=True),
         "e": Atom(
             "a value of the WSGI environment, after the application has had it",
@@ -119,11 +119,11 @@ class _Compiler:
         self._parts: list[str] = []  # of the line, as they stand in an f-string
         self._lines: list[str] = []  # of code that goes before
         self._clients: list[str] = []  # variables that must be escaped
-        self._headers: dict[str, str] = {}  # request headers that are looked for, and their variables
         self._names: dict[str, Any] = {  # Any: whatever the code calls by name: functions, texts, tables
             "escape": escape,
             "user_name": user_name,
             "now": Now(),
+            "time": time.time,
             "getpid": os.getpid,
             "known": KnownTexts(),
             "response_header": response_header,
@@ -131,6 +131,7 @@ class _Compiler:
         }
 
     def compile(self, template: str) -> Compiled:
+        """Return the function."""
         end = 0
         for match in _ATOM.finditer(template):
             self._literal(template[end : match.start()], end)
@@ -141,7 +142,7 @@ class _Compiler:
                 self._atom(match)
         self._literal(template[end:], end)
         # The code is made of the expressions above; the template's own text is in it as escapes only.
-        exec("\n".join(self._source()), self._names)
+        exec("\n".join(self._source()), self._names)  # noqa: S102
         compiled: Compiled = self._names["line"]
         return compiled
 
@@ -173,16 +174,13 @@ class _Compiler:
 
     def _code(self, atom: Atom, name: str) -> str:
         given = _ARGUMENT.fullmatch(name)
-        header = given[1].lower() if given and given[2] == "i" else atom.header
         argument = f"argument_{len(self._parts)}"
         if given:
-            self._names[argument] = given[1]
-        if header and header not in self._headers:
-            self._headers[header] = f"header_{len(self._headers)}"
-        return atom.code.format(header=self._headers.get(header), argument=argument)
+            self._names[argument] = _environ_key(given[1]) if given[2] == "i" else given[1]
+        return atom.code.format(argument=argument)
 
     def _source(self) -> list[str]:
-        source = ["def line(entry):", " request = entry.request", *self._scan()]
+        source = ["def line(entry):", " request = entry.request", " get = request.fields.environ.get"]
         source += [f" {line}" for line in self._lines]
         if self._clients:
             # One look at all of them: a client whose bytes need escaping is rare.
@@ -191,18 +189,10 @@ class _Compiler:
             source += [f"  {client} = escape({client})" for client in self._clients]
         return [*source, f" return f'{''.join(self._parts)}'"]
 
-    def _scan(self) -> list[str]:
-        """Return the code that looks for the headers, in one pass over all."""
-        if not self._headers:
-            return []
-        self._names["lengths"] = frozenset(len(header) for header in self._headers)
-        code = [f" {' = '.join(self._headers.values())} = None", " for name, field in request.headers:"]
-        code += ["  if len(name) in lengths:", "   name = name.lower()"]
-        word = "if"
-        for header, variable in self._headers.items():
-            code.append(f"   {word} name == {header.encode('latin-1', 'replace')!r}: {variable} = field")
-            word = "elif"
-        return code
+
+def _environ_key(header: str) -> str:
+    key = header.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
 def _spelled(text: str) -> str:

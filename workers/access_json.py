@@ -4,7 +4,6 @@ Decides the fields. What is absent is left out. Strings are ASCII with JSON's ow
 no request can forge a line or a field.
 """
 
-import json
 import os
 import re
 import time
@@ -15,13 +14,13 @@ from heeler.workers.access_entry import AccessEntry
 from heeler.workers.access_fields import user_name
 from heeler.workers.access_format import Compiled
 
-_HEADERS: Final = {
-    b"host": "server.address",
-    b"referer": "http.request.header.referer",
-    b"user-agent": "user_agent.original",
-    b"x-request-id": "request_id",
-}
-_TRACE: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_HEADERS: Final = (
+    ("HTTP_HOST", ',"server.address":', ""),
+    ("HTTP_REFERER", ',"http.request.header.referer":[', "]"),
+    ("HTTP_USER_AGENT", ',"user_agent.original":', ""),
+    ("HTTP_X_REQUEST_ID", ',"request_id":', ""),
+)
+_TRACE: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
 def compile_json() -> Compiled:
@@ -49,24 +48,18 @@ def _body(entry: AccessEntry) -> str:
         f',"network.protocol.name":"http","network.protocol.version":"1.{request.minor}"'
         f',"http.response.status_code":{entry.status},"http.response.body.size":{entry.sent}'
         f',"http.server.request.duration":{entry.duration_ns / 1e9:.6f}{peer}'
-        f'{_headers(request.headers)},"process.pid":{os.getpid()}'
+        f'{_headers(request.fields.environ)},"process.pid":{os.getpid()}'
     )
 
 
-def _headers(headers: list[tuple[bytes, bytes]]) -> str:
+def _headers(fields: dict[str, str]) -> str:
     text = ""
-    seen = set()
-    for name, value in headers:
-        name = name.lower()
-        if name in seen:
-            continue  # the first one counts: a name twice in one object is read in two ways
-        if name in _HEADERS:
-            text += f',"{_HEADERS[name]}":{quoted(value.decode("latin-1"))}'
-        elif name == b"traceparent" and (trace := _TRACE.fullmatch(value)):
-            text += f',"trace_id":"{trace[1].decode()}","span_id":"{trace[2].decode()}"'
-        elif name == b"authorization" and (user := user_name(value)) != "-":
-            text += f',"user.name":{json.dumps(user)}'
-        else:
-            continue
-        seen.add(name)
-    return text
+    for key, before, after in _HEADERS:
+        value = fields.get(key)
+        if value is not None:
+            text += before + quoted(value) + after
+    trace = fields.get("HTTP_TRACEPARENT")
+    if trace and (found := _TRACE.fullmatch(trace)):
+        text += f',"trace_id":"{found[1]}","span_id":"{found[2]}"'
+    user = user_name(fields.get("HTTP_AUTHORIZATION"))
+    return text if user == "-" else f'{text},"user.name":{quoted(user)}'

@@ -92,7 +92,7 @@ def _reopen(handler: logging.FileHandler) -> None:
     try:
         old = handler.stream
         if old is not None:  # else it opens the file with the first record
-            handler.stream = handler._open()
+            handler.stream = handler._open()  # noqa: SLF001  # there is no public way
             old.close()
     finally:
         handler.release()

@@ -10,7 +10,7 @@ import sys
 from typing import Final
 
 from heeler.plugins.config import Config
-from heeler.plugins.errors import ConfigError
+from heeler.plugins.errors import ConfigError, PluginInvalid
 from heeler.workers import log_format
 from heeler.workers.access_log import AccessLog, AccessLogger, AccessWriter
 from heeler.workers.log_file import LogFile, hold_standard_streams, owner_of
@@ -96,9 +96,7 @@ class Logs:
             ConfigError: a file cannot be opened, or a log setting is wrong.
         """
         if cls is Logs:
-            from heeler.plugins.logger import find_logger
-
-            chosen = find_logger(config, Logs)
+            chosen = _logger_class(config)
             if chosen is not Logs:
                 return chosen.setup(config)
         hold_standard_streams()
@@ -230,6 +228,21 @@ def _apply_log_config(config: Config) -> None:
     for logger in map(logging.getLogger, NAMES):
         if logger.name not in ("heeler", "heeler.access") and not logger.hasHandlers():
             logger.handlers[:] = own
+
+
+def _logger_class(config: Config) -> type[Logs]:
+    named = getattr(config, "logger_class", None)
+    if not named:
+        return Logs
+    from heeler.plugins.registry import find_logger
+
+    plugin = find_logger(named)
+    found = plugin.load()
+    if not issubclass(found, Logs):
+        raise PluginInvalid(
+            plugin.name, plugin.distribution, "no logger class: it does not derive from heeler.workers.logs:Logs"
+        )
+    return found
 
 
 def _level(config: Config) -> int:
