@@ -1,0 +1,229 @@
+"""What happens to the supervised children, and what is to be done about it.
+
+Values only: `heeler.arbiter.policy` turns events into actions, and
+`heeler.arbiter.runner` meets the world. A child is named by its age (children are
+counted from 1 since the start), since a pid may be used again.
+"""
+
+import dataclasses
+from typing import Literal
+
+from heeler.plugins.exit_status import ExitStatus
+from heeler.workers import messages
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """What the settings say about supervision.
+
+    Args:
+        workers: how many slots are to be filled.
+        boot_timeout_s: seconds from the fork to `Ready`; 0 is no limit.
+        graceful_timeout_s: seconds a drain may take.
+        max_surge: how many children beyond one a slot there may be for replacements.
+    """
+
+    workers: int = 1
+    boot_timeout_s: float = 60.0
+    graceful_timeout_s: float = 30.0
+    max_surge: int = 1
+
+
+# -- Events ------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Begin:
+    """The sockets are bound: fill the slots."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Forked:
+    """The child `age` exists and has the process id `pid`."""
+
+    age: int
+    pid: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ForkFailed:
+    """The system refused to make the child `age`."""
+
+    age: int
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Heard:
+    """The child `age` said something."""
+
+    age: int
+    message: messages.Message
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Exited:
+    """The child `age` is gone.
+
+    Args:
+        age: which child.
+        how: for the log, `exit 3` or `signal SIGKILL`.
+        cut: how many requests were lost with it.
+    """
+
+    age: int
+    how: str
+    cut: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Silent:
+    """The child `age` has given no heartbeat for `silent_s` seconds; `what` it was in, for the log."""
+
+    age: int
+    silent_s: float
+    what: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StopAsked:
+    """Somebody wants the server to stop: drain first, or (`quick`) cut what is in flight."""
+
+    quick: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reload:
+    """The settings were read again and are good: bring up a new generation with them."""
+
+    limits: Limits
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReloadRefused:
+    """The settings were read again and are not good."""
+
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scale:
+    """One worker more or fewer."""
+
+    delta: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReopenAsked:
+    """The log files were moved."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed; nothing else."""
+
+
+Event = (
+    Begin
+    | Forked
+    | ForkFailed
+    | Heard
+    | Exited
+    | Silent
+    | StopAsked
+    | Reload
+    | ReloadRefused
+    | Scale
+    | ReopenAsked
+    | Tick
+)
+
+
+# -- Actions -----------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Spawn:
+    """Fork a child; it must be ready by `deadline` (None is never)."""
+
+    age: int
+    role: str
+    slot: int
+    generation: int
+    deadline: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Send:
+    """Tell the child `age` something."""
+
+    age: int
+    message: messages.Message
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Abort:
+    """SIGABRT: the child is to write its stacks and end."""
+
+    age: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kill:
+    """SIGKILL."""
+
+    age: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Log:
+    """Write a lifecycle line; `block` is a text of several lines that follows it."""
+
+    level: Level
+    phrase: str
+    fields: tuple[tuple[str, object], ...] = ()
+    block: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Serving:
+    """The first worker is ready: tell whoever waits for it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CloseListeners:
+    """The server stops: close the arbiter's listening sockets."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WorkersChanged:
+    """The number of workers is another one now; `old` is None the first time."""
+
+    new: int
+    old: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReloadStep:
+    """A reload is at this point.
+
+    `under_way` begins it, `committed` says that the new generation has proven
+    itself, `done` that the last slot has changed over; `failed` that the old
+    generation serves on.
+    """
+
+    at: Literal["under_way", "committed", "done", "failed"]
+    generation: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Exit:
+    """All children are gone: end with `status`, after showing `text`."""
+
+    status: ExitStatus
+    text: str = ""
+
+
+Action = Spawn | Send | Abort | Kill | Log | Serving | CloseListeners | WorkersChanged | ReloadStep | Exit

@@ -1,0 +1,156 @@
+"""Which settings, logs and sockets each generation of children is born with.
+
+Decides what a reload changes in the arbiter itself, when, and how it is taken back.
+"""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Final
+
+from heeler.arbiter import events
+from heeler.arbiter.config.loader import Loaded
+from heeler.arbiter.server_view import Hooks, ServerView
+from heeler.arbiter.sockets import Sockets
+from heeler.plugins.config import Config
+from heeler.plugins.errors import ConfigError, PluginInvalid
+from heeler.plugins.registry import find_logger
+from heeler.workers.logs import Logs
+from heeler.workers.scoreboard import Reload, Scoreboard
+from heeler.workers.sources import Listener
+
+_SHOWN: Final = {"under_way": Reload.UNDER_WAY, "done": Reload.DONE, "failed": Reload.FAILED}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Settings:
+    """What the children of one generation are born with."""
+
+    loaded: Loaded
+    logs: Logs
+    listeners: Sequence[Listener]
+
+
+def make_logs(config: Config) -> Logs:
+    """Return the logs that `config` asks for: Heeler's, or those of a plugin.
+
+    Raises:
+        HeelerError: they cannot be opened, or there is no such plugin.
+    """
+    if not config.logger_class:
+        return Logs.setup(config)
+    plugin = find_logger(config.logger_class)
+    found = plugin.load()
+    if not issubclass(found, Logs):
+        raise PluginInvalid(plugin.name, plugin.distribution, "does not derive from heeler.workers.logs.Logs")
+    return found.setup(config)
+
+
+class Generations:
+    """The settings in force, and those of a reload under way.
+
+    Args:
+        loaded: the settings of the first generation.
+        logs: its logs.
+        sockets: bound already.
+        server: what hooks see; kept up to date.
+    """
+
+    def __init__(self, loaded: Loaded, logs: Logs, sockets: Sockets, server: ServerView) -> None:
+        self._serving = Settings(loaded, logs, sockets.listeners)
+        self._coming: Settings | None = None
+        self._coming_number = 0
+        self._sockets: Final = sockets
+        self._server: Final = server
+
+    @property
+    def loaded(self) -> Loaded:
+        """The settings in force."""
+        return self._serving.loaded
+
+    @property
+    def logs(self) -> Logs:
+        """The logs that the arbiter itself writes: the newest."""
+        return (self._coming or self._serving).logs
+
+    def of(self, generation: int) -> Settings:
+        """Return what children of a generation are born with."""
+        if self._coming is not None and generation == self._coming_number:
+            return self._coming
+        return self._serving
+
+    def call_hook(self, name: str, *arguments: object) -> None:
+        """Call a hook of the settings in force."""
+        Hooks(self.logs).call(self.loaded.config, name, *arguments)
+
+    def prepare(self) -> Loaded:
+        """Read the settings again, open what they name, and take their environment.
+
+        Returns:
+            The settings that a new generation is to prove.
+
+        Raises:
+            HeelerError: something is wrong; nothing has changed then.
+        """
+        try:
+            loaded = self.loaded.reload()
+        except SystemExit as error:
+            raise ConfigError(None, None, f"reading the settings raised {error!r}") from error
+        logs = self._open(loaded)
+        self._drop_coming()
+        loaded.enter(self.loaded)
+        self._coming = Settings(loaded, logs, self._sockets.listeners)
+        self._server.cfg, self._server.LISTENERS = loaded.config, self._sockets.listeners
+        Hooks(logs).call(loaded.config, "on_reload", self._server)
+        return loaded
+
+    def _open(self, loaded: Loaded) -> Logs:
+        # Before anything else: a directory that is gone must be found out while nothing has changed.
+        if not os.path.isdir(loaded.config.chdir):
+            raise ConfigError("chdir", loaded.config.source("chdir"), "no such directory", loaded.config.chdir)
+        self._sockets.open(loaded.config)
+        try:
+            return make_logs(loaded.config)
+        except BaseException:
+            if self._coming is None:
+                self._sockets.settle(keep_new=False)
+            raise
+
+    def step(self, step: events.ReloadStep, board: Scoreboard) -> None:
+        """Follow a reload to its next point."""
+        if step.at == "under_way":
+            self._coming_number = step.generation
+        elif step.at == "committed":
+            self._commit(step.generation, board)
+        elif step.at == "failed" and step.generation == self._coming_number:
+            self._take_back()
+        if step.at in _SHOWN:
+            board.set("reload", _SHOWN[step.at])
+
+    def _commit(self, generation: int, board: Scoreboard) -> None:
+        assert self._coming is not None, "a generation came that nobody prepared"
+        before, self._serving, self._coming = self._serving, self._coming, None
+        before.logs.close()
+        self._sockets.settle(keep_new=True)
+        board.set("generation", generation)
+
+    def _take_back(self) -> None:
+        """The old settings are in force again, here too."""
+        failed = self._coming
+        if failed is None:
+            return
+        self._sockets.settle(keep_new=False)
+        self._serving.loaded.enter(failed.loaded)
+        logs = make_logs(self.loaded.config)
+        self._serving.logs.close()
+        failed.logs.close()
+        self._coming = None
+        self._serving = Settings(self.loaded, logs, self._serving.listeners)
+        self._server.cfg, self._server.LISTENERS = self.loaded.config, self._sockets.listeners
+
+    def _drop_coming(self) -> None:
+        """Another reload takes the place of the one under way."""
+        if self._coming is not None:
+            self._coming.logs.close()
+            self._serving.loaded.enter(self._coming.loaded)
+            self._coming = None

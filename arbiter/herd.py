@@ -1,0 +1,59 @@
+"""What the arbiter holds of each living child: process id, channel, scoreboard page."""
+
+import dataclasses
+from collections.abc import Iterator
+
+from heeler.arbiter.config.loader import Loaded
+from heeler.arbiter.server_view import WorkerView
+from heeler.workers.channel import Channel
+from heeler.workers.scoreboard import Row
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Member:
+    """A living child.
+
+    Args:
+        age: its name in events and actions.
+        pid: its process id.
+        channel: the arbiter's end; closed once the child has closed its own.
+        row: its page of the scoreboard.
+        loaded: the settings it was born with.
+        view: what hooks see of it.
+    """
+
+    age: int
+    pid: int
+    channel: Channel
+    row: Row
+    loaded: Loaded
+    view: WorkerView
+
+
+class Herd:
+    """All living children."""
+
+    def __init__(self) -> None:
+        self._by_age: dict[int, Member] = {}
+        self._by_pid: dict[int, Member] = {}
+
+    def add(self, member: Member) -> None:
+        """Enter a child that was forked."""
+        self._by_age[member.age] = member
+        self._by_pid[member.pid] = member
+
+    def remove(self, member: Member) -> None:
+        """Strike out a child that was reaped."""
+        del self._by_age[member.age]
+        del self._by_pid[member.pid]
+
+    def get(self, age: int) -> Member | None:
+        """Return the child of that age, None if it is gone."""
+        return self._by_age.get(age)
+
+    def with_pid(self, pid: int) -> Member | None:
+        """Return the child with that process id, None if it is none of ours."""
+        return self._by_pid.get(pid)
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(list(self._by_age.values()))

@@ -1,0 +1,377 @@
+"""What the arbiter does about what happens: events in, actions out.
+
+Decides everything about the life of children: when they are forked, replaced,
+stopped, aborted and killed, when a reload has failed, and how the server ends. Pure:
+it reads no clock and knows no system call; `now` is monotonic seconds.
+"""
+
+import enum
+from collections.abc import Mapping
+from typing import Final
+
+from heeler.arbiter import events
+from heeler.arbiter.children import Child, Children, Life
+from heeler.arbiter.pool import Generation, Pool
+from heeler.plugins.exit_status import ExitStatus
+from heeler.workers import messages
+
+ABORT_GRACE_S: Final = 2.0
+"""From SIGABRT to SIGKILL: time to write the stacks."""
+QUIT_GRACE_S: Final = 2.0
+"""From `Quit` to SIGKILL."""
+KILL_MARGIN_S: Final = 1.0
+"""Beyond `graceful_timeout`: a worker cuts and counts by itself what is left then."""
+BOOTING_GRACE_S: Final = 0.5
+"""A child stopped in its boot has nothing to drain, and may be deaf in its import."""
+BOOT_DEATHS: Final = 2
+"""So many deaths without a word end a reload; one may be chance (out of memory)."""
+
+WORKER: Final = "worker"
+
+
+class Phase(enum.Enum):
+    """What the whole server is at."""
+
+    STARTING = "starting"
+    """No child has ever been ready."""
+    SERVING = "serving"
+    STOPPING = "stopping"
+    DONE = "done"
+
+
+TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = {
+    Phase.STARTING: frozenset({Phase.SERVING, Phase.STOPPING}),
+    Phase.SERVING: frozenset({Phase.STOPPING}),
+    Phase.STOPPING: frozenset({Phase.DONE}),
+    Phase.DONE: frozenset(),
+}
+"""From each phase, the phases that may follow. A reload is no phase: a stop is obeyed in it."""
+
+
+class Policy:
+    """The supervision of all children.
+
+    Args:
+        limits: what the settings say.
+    """
+
+    def __init__(self, limits: events.Limits) -> None:
+        self.phase = Phase.STARTING
+        self.children: Final = Children()
+        self.limits = limits
+        self.pool = Pool(WORKER, limits.workers, limits.max_surge, self.children)
+        self._generations = 1
+        self._coming_limits = limits
+        self._rolling = False
+        self._quick = False
+        self._cut = False
+        self._failure: tuple[ExitStatus, str] | None = None
+        self._out: list[events.Action] = []
+
+    def step(self, event: events.Event, now: float) -> list[events.Action]:
+        """Take in an event; return what is to be done, in this order."""
+        self._out = []
+        if self.phase is not Phase.DONE:
+            self._take(event, now)
+            self._expire(now)
+            self._settle(now)
+        return self._out
+
+    def deadline(self) -> float | None:
+        """Return when `step` must be called with a `Tick` at the latest; None if time changes nothing."""
+        times = [child.kill_at for child in self.children if child.kill_at is not None]
+        times += [
+            child.boot_deadline
+            for child in self.children
+            if child.life is Life.BOOTING and child.boot_deadline is not None
+        ]
+        wake_at = self.pool.wake_at() if self._keeps_filling() else None
+        if wake_at is not None:
+            times.append(wake_at)
+        return min(times, default=None)
+
+    # -- events
+
+    def _take(self, event: events.Event, now: float) -> None:
+        match event:
+            case events.Begin():
+                self._do(events.WorkersChanged(self.pool.target, None))
+            case events.Forked(age, pid):
+                self._child(age).pid = pid
+            case events.Heard(age, message):
+                self._heard(age, message, now)
+            case events.ForkFailed(age, reason):
+                self._fork_failed(self._child(age), reason, now)
+            case events.Exited(age, how, cut):
+                self._exited(self._child(age), how, cut, now)
+            case events.Silent(age, silent_s, what):
+                self._silent(self._child(age), silent_s, what, now)
+            case events.StopAsked(quick):
+                self._stop_asked(quick, now)
+            case events.Reload(limits):
+                self._reload(limits)
+            case events.ReloadRefused(reason):
+                self._reload_refused(reason)
+            case events.Scale(delta):
+                self._scale(max(1, self.pool.target + delta))
+            case events.ReopenAsked():
+                for child in self.children:
+                    self._do(events.Send(child.age, messages.ReopenLogs()))
+            case events.Tick():
+                pass
+
+    def _child(self, age: int) -> Child:
+        child = self.children.get(age)
+        assert child is not None, f"an event of child {age}, which is gone"
+        return child
+
+    def _heard(self, age: int, message: messages.Message, now: float) -> None:
+        child = self.children.get(age)
+        if child is None:
+            return
+        match message:
+            case messages.Ready():
+                self._ready(child, now)
+            case messages.BootFailed(status, text):
+                self._boot_failed(child, status, text, now)
+            case messages.Retire(reason):
+                if child.life is Life.READY and not child.retire:
+                    child.retire = reason
+                    self._log("info", "worker retires", child, reason=reason)
+            case _:
+                self._log("warning", "unexpected message", child, message=type(message).__name__)
+
+    def _ready(self, child: Child, now: float) -> None:
+        if child.life is Life.STOPPING and child.drain_by is not None:
+            child.kill_at = max(child.kill_at or now, child.drain_by)
+        if child.life is not Life.BOOTING:
+            return
+        child.move(Life.READY)
+        child.ready_at = now
+        generation = self.pool.generation_of(child)
+        if generation is not None:
+            generation.proven()
+        if self.phase is Phase.STARTING:
+            self._enter(Phase.SERVING)
+            self._do(events.Serving())
+        self._log("info", "worker ready", child)
+        if generation is not None and generation is self.pool.coming:
+            self._commit(generation)
+
+    def _boot_failed(self, child: Child, status: int, text: str, now: float) -> None:
+        """The child says that trying again would not help."""
+        if child.life is not Life.BOOTING:
+            return
+        if self.phase is Phase.STARTING:
+            self._give_up(ExitStatus(status), text, now)
+        else:
+            self._log("error", "worker boot failed", child, block=text)
+        self._end(child, now + ABORT_GRACE_S)
+        self._failed_to_boot(child, text.rstrip().rpartition("\n")[2], now, is_final=True)
+
+    def _fork_failed(self, child: Child, reason: str, now: float) -> None:
+        self._log("error", "fork failed", child, reason=reason)
+        self.children.remove(child)
+        self._failed_to_boot(child, f"fork: {reason}", now)
+
+    def _exited(self, child: Child, how: str, cut: int, now: float) -> None:
+        self.children.remove(child)
+        self._cut = self._cut or (cut > 0 and self.phase is Phase.STOPPING)
+        if child.life is Life.BOOTING:
+            self._log("error", "worker died in its boot", child, how=how)
+            self._failed_to_boot(child, f"died in its boot: {how}", now)
+        elif child.life is Life.READY:
+            self._log("warning", "worker died", child, how=how, cut=cut)
+            self._crashed(child, now)
+        else:
+            self._log("info", "worker exited", child, how=how)
+
+    def _silent(self, child: Child, silent_s: float, what: str, now: float) -> None:
+        if child.life not in (Life.READY, Life.STOPPING):
+            return
+        self._log("error", "worker timeout", child, silent_s=round(silent_s, 1), request=what)
+        if child.life is Life.READY:
+            self._crashed(child, now)
+        self._abort(child, now)
+
+    def _crashed(self, child: Child, now: float) -> None:
+        served_s = now - (now if child.ready_at is None else child.ready_at)
+        self.pool.slot(child.slot).crashed(served_s, now)
+
+    def _scale(self, workers: int) -> None:
+        if self.phase is not Phase.STOPPING and workers != self.pool.target:
+            self._log("info", "workers changed", None, workers=workers, before=self.pool.target)
+            self._do(events.WorkersChanged(workers, self.pool.target))
+            self.pool.target = workers
+
+    # -- boots that fail
+
+    def _failed_to_boot(self, child: Child, reason: str, now: float, *, is_final: bool = False) -> None:
+        generation = self.pool.generation_of(child)
+        if generation is None:
+            return
+        generation.failed(now)
+        if generation is self.pool.coming and (is_final or generation.failures >= BOOT_DEATHS):
+            self.pool.coming = None
+            self._reload_failed(generation.number, reason)
+
+    def _boot_overdue(self, child: Child, now: float) -> None:
+        self._log("error", "worker boot timeout", child, boot_timeout=self.limits.boot_timeout_s)
+        self._abort(child, now)
+        reason = f"not ready within boot_timeout = {self.limits.boot_timeout_s:g} s"
+        if self.phase is Phase.STARTING:
+            self._give_up(ExitStatus.BOOT, f"the application did not boot: {reason}", now)
+        self._failed_to_boot(child, reason, now, is_final=True)
+
+    def _give_up(self, status: ExitStatus, text: str, now: float) -> None:
+        """The first start has failed; the other children would only say the same."""
+        self._failure = (status, text)
+        self._stop_asked(quick=True, now=now)
+        for child in self.children:
+            if child.life is Life.STOPPING:
+                self._end(child, None)
+                self._do(events.Kill(child.age))
+
+    # -- reload
+
+    def _reload(self, limits: events.Limits) -> None:
+        if self.phase is Phase.STOPPING:
+            return
+        self._generations += 1
+        if self.pool.coming is not None:
+            self._log("info", "reload superseded", None, generation=self.pool.coming.number)
+        self._coming_limits = limits
+        self._do(events.ReloadStep("under_way", self._generations))
+        self._log("info", "reload", None, generation=self._generations)
+        self.pool.coming = Generation(self._generations, first_boots=1)
+        if self.phase is Phase.STARTING:
+            self._commit(self.pool.coming)
+
+    def _commit(self, generation: Generation) -> None:
+        """The new generation has proven itself; the other slots follow one after another."""
+        self.pool.serving, self.pool.coming = generation, None
+        self.limits = self._coming_limits
+        self.pool.max_surge = self.limits.max_surge
+        self._rolling = True
+        self._do(events.ReloadStep("committed", generation.number))
+        self._scale(self.limits.workers)
+
+    def _reload_failed(self, generation: int, reason: str) -> None:
+        self._log("error", "reload failed", None, generation=generation, reason=reason)
+        self._rolling = False
+        self._do(events.ReloadStep("failed", generation))
+
+    def _reload_refused(self, reason: str) -> None:
+        """Nothing has been changed; a reload that is under way goes on, and will say how it ended."""
+        if self.pool.coming is None and not self._rolling:
+            self._reload_failed(self._generations + 1, reason)
+        else:
+            self._log("error", "reload failed", None, generation=self._generations + 1, reason=reason)
+
+    # -- stop
+
+    def _stop_asked(self, quick: bool, now: float) -> None:
+        if self.phase is not Phase.STOPPING:
+            self._enter(Phase.STOPPING)
+            self.pool.coming = None
+            self._do(events.CloseListeners())
+            self._log("info", "stopping", None, how="quick" if quick else "graceful")
+        elif not self._quick:
+            self._log("warning", "stopping", None, how="quick")
+            quick = True
+        else:
+            return
+        self._quick = quick
+        for child in self.children:
+            if quick:
+                self._quit(child, now)
+            else:
+                self._stop(child, now, last=True)
+
+    # -- the three ways to end a child, and the one deadline they share
+
+    def _stop(self, child: Child, now: float, *, last: bool = False) -> None:
+        """Drain it."""
+        if not child.is_active:
+            return
+        timeout_s = self.limits.graceful_timeout_s
+        child.drain_by = now + timeout_s + KILL_MARGIN_S
+        child.kill_at = now + BOOTING_GRACE_S if child.life is Life.BOOTING else child.drain_by
+        child.move(Life.STOPPING)
+        self._do(events.Send(child.age, messages.Stop(timeout_s, last)))
+
+    def _quit(self, child: Child, now: float) -> None:
+        """Have it cut what is in flight."""
+        if child.life is Life.ENDING:
+            return
+        grace_s = BOOTING_GRACE_S if child.life is Life.BOOTING else QUIT_GRACE_S
+        if child.is_active:
+            child.move(Life.STOPPING)
+        child.kill_at = min(child.kill_at or now + grace_s, now + grace_s)
+        child.drain_by = None
+        self._do(events.Send(child.age, messages.Quit()))
+
+    def _abort(self, child: Child, now: float) -> None:
+        """Have it write its stacks."""
+        self._end(child, now + ABORT_GRACE_S)
+        self._do(events.Abort(child.age))
+
+    def _end(self, child: Child, kill_at: float | None) -> None:
+        if child.life is not Life.ENDING:
+            child.move(Life.ENDING)
+        child.kill_at = kill_at
+
+    def _expire(self, now: float) -> None:
+        for child in self.children:
+            if child.kill_at is not None and now >= child.kill_at:
+                self._log("warning", "worker killed", child, was=child.life.value)
+                self._end(child, None)
+                self._do(events.Kill(child.age))
+            elif child.life is Life.BOOTING and child.boot_deadline is not None and now >= child.boot_deadline:
+                self._boot_overdue(child, now)
+
+    # -- bring about what is wanted
+
+    def _keeps_filling(self) -> bool:
+        return self.phase in (Phase.STARTING, Phase.SERVING)
+
+    def _settle(self, now: float) -> None:
+        if not self._keeps_filling():
+            if not len(self.children):
+                self._enter(Phase.DONE)
+                self._do(self._ending())
+            return
+        for child in self.pool.surplus():
+            self._stop(child, now)
+        while (wish := self.pool.next_spawn(now)) is not None:
+            self._spawn(wish.slot, wish.generation, now)
+        if self._rolling and self.pool.coming is None and self.pool.is_full():
+            self._rolling = False
+            self._do(events.ReloadStep("done", self.pool.serving.number))
+            self._log("info", "reload done", None, generation=self.pool.serving.number)
+
+    def _spawn(self, slot: int, generation: Generation, now: float) -> None:
+        limits = self._coming_limits if generation is self.pool.coming else self.limits
+        deadline = now + limits.boot_timeout_s if limits.boot_timeout_s else None
+        child = self.children.add(self.pool.role, slot, generation.number, deadline)
+        self._do(events.Spawn(child.age, child.role, slot, generation.number, deadline))
+
+    def _ending(self) -> events.Exit:
+        if self._failure is not None:
+            return events.Exit(*self._failure)
+        return events.Exit(ExitStatus.FORCED if self._cut else ExitStatus.OK)
+
+    # -- small help
+
+    def _enter(self, phase: Phase) -> None:
+        assert phase in TRANSITIONS[self.phase], f"a server that is {self.phase.value} cannot become {phase.value}"
+        self.phase = phase
+
+    def _do(self, action: events.Action) -> None:
+        self._out.append(action)
+
+    def _log(self, level: events.Level, phrase: str, child: Child | None, block: str = "", **fields: object) -> None:
+        if level == "info" and (self.phase is Phase.STARTING or self._failure is not None):
+            level = "debug"  # a first start that fails shows the application's error and nothing else
+        named = child.fields() if child is not None else ()
+        self._do(events.Log(level, phrase, named + tuple(fields.items()), block))

@@ -1,0 +1,210 @@
+"""The slots of one role: which are vacant, which are to be renewed, and when.
+
+Decides the order of forks and their back-off. Pure: `heeler.arbiter.policy` asks
+it after every event, and does what it says.
+
+A slot has at most two live children: the one that serves, and either its
+replacement in its boot or its predecessor in its drain. Children beyond one a slot
+are the surge. No replacement is begun that would make the surge larger than allowed,
+so the memory in use has a bound that the operator chooses.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from heeler.arbiter.children import Child, Children, Life
+
+BACKOFF_FIRST_S: Final = 0.25
+"""The pause after a failure; each further failure in a row doubles it."""
+BACKOFF_LIMIT_S: Final = 30.0
+STABLE_S: Final = 5.0
+"""A child that served this long before it crashed is replaced at once."""
+UNPROVEN_BOOTS: Final = 4
+"""How many boot side by side while no child of their generation has been ready.
+
+With the back-off this keeps an application that crashes the interpreter in its
+import below 10 boots in the first 6 seconds, however many workers are wanted.
+"""
+
+
+def backoff_s(failures: int) -> float:
+    """Return the pause after that many failures in a row."""
+    if failures <= 0:
+        return 0.0
+    return min(BACKOFF_FIRST_S * 2.0 ** min(failures - 1, 32), BACKOFF_LIMIT_S)
+
+
+class Generation:
+    """The children that boot the same code and settings.
+
+    Failures to boot are counted here and not by slot: what fails in one slot will
+    fail in the others, and together they must not fork faster than one alone.
+    """
+
+    def __init__(self, number: int, first_boots: int) -> None:
+        self.number: Final = number
+        self.is_proven = False
+        self.failures = 0
+        self.not_before = 0.0
+        self._first_boots = first_boots
+
+    def boot_limit(self) -> float:
+        """Return how many of its children may boot at once."""
+        if self.failures:
+            return 1
+        return math.inf if self.is_proven else self._first_boots
+
+    def proven(self) -> None:
+        """One of its children is ready."""
+        self.is_proven = True
+        self.failures = 0
+        self.not_before = 0.0
+
+    def failed(self, now: float) -> None:
+        """One of its children did not become ready."""
+        self.failures += 1
+        self.not_before = now + backoff_s(self.failures)
+
+
+class Slot:
+    """How the children of a slot have fared since they served."""
+
+    def __init__(self) -> None:
+        self.crashes = 0
+        self.not_before = 0.0
+
+    def crashed(self, served_s: float, now: float) -> None:
+        """Its child died after serving for `served_s`; the first time is pardoned."""
+        self.crashes = self.crashes + 1 if served_s < STABLE_S else 1
+        self.not_before = now + backoff_s(self.crashes - 1)
+
+
+class Wish(NamedTuple):
+    """A child that is wanted."""
+
+    slot: int
+    generation: Generation
+
+
+class Pool:
+    """The slots of one role.
+
+    Args:
+        role: whose slots they are.
+        target: how many are to be filled.
+        max_surge: how many children beyond one a slot replacements may take, outside a reload.
+        children: the book that all roles share.
+    """
+
+    def __init__(self, role: str, target: int, max_surge: int, children: Children) -> None:
+        self.role: Final = role
+        self.target = target
+        self.max_surge = max_surge
+        self.serving = Generation(1, UNPROVEN_BOOTS)
+        self.coming: Generation | None = None
+        self._children = children
+        self._slots: dict[int, Slot] = {}
+
+    def slot(self, number: int) -> Slot:
+        """Return the record of a slot."""
+        return self._slots.setdefault(number, Slot())
+
+    def generation_of(self, child: Child) -> Generation | None:
+        """Return the child's generation, None if it was superseded."""
+        for generation in (self.serving, self.coming):
+            if generation is not None and generation.number == child.generation:
+                return generation
+        return None
+
+    # -- who is to go
+
+    def surplus(self) -> list[Child]:
+        """Return the active children that nobody needs any more."""
+        return [child for child in self._mine() if child.is_active and self._is_surplus(child)]
+
+    def _is_surplus(self, child: Child) -> bool:
+        if child.slot > self.target:
+            return True
+        if child.life is Life.BOOTING:
+            return self.generation_of(child) is None
+        return any(other.life is Life.READY and other.age > child.age for other in self._in_slot(child.slot))
+
+    # -- who is to come
+
+    def next_spawn(self, now: float) -> Wish | None:
+        """Return the child to fork now, None if there is none."""
+        return next((wish for wish in self._wishes() if self._due(wish) <= now), None)
+
+    def wake_at(self) -> float | None:
+        """Return when a back-off that something waits for is over."""
+        return min((self._due(wish) for wish in self._wishes()), default=None)
+
+    def _due(self, wish: Wish) -> float:
+        return max(wish.generation.not_before, self.slot(wish.slot).not_before)
+
+    def _wishes(self) -> Iterator[Wish]:
+        for wish in self._wants():
+            booting = sum(
+                child.life is Life.BOOTING and child.generation == wish.generation.number for child in self._mine()
+            )
+            if booting < wish.generation.boot_limit():
+                yield wish
+
+    def _wants(self) -> Iterator[Wish]:
+        """What is missing: first service, then proof of a new generation, then renewal."""
+        free = [number for number in range(1, self.target + 1) if len(self._in_slot(number)) < 2]
+        for number in free:
+            if not any(self._holds(child) for child in self._in_slot(number)):
+                yield Wish(number, self.serving)
+        if self.excess() >= self.surge():
+            return
+        if self.coming is not None:
+            if free and not any(child.generation == self.coming.number for child in self._mine()):
+                yield Wish(free[0], self.coming)
+            return
+        for number in free:
+            if any(self._is_stale(child) for child in self._in_slot(number)):
+                yield Wish(number, self.serving)
+
+    def _holds(self, child: Child) -> bool:
+        """True if its slot is not vacant because of it."""
+        if child.life is Life.BOOTING:
+            return child.generation == self.serving.number
+        return child.life is Life.READY
+
+    def _is_stale(self, child: Child) -> bool:
+        return child.life is Life.READY and (bool(child.retire) or child.generation != self.serving.number)
+
+    # -- how things stand
+
+    def excess(self) -> int:
+        """Return how many children there are beyond one a slot."""
+        return sum(max(0, len(self._in_slot(number)) - 1) for number in range(1, self.target + 1))
+
+    def surge(self) -> int:
+        """Return how many there may be.
+
+        A reload renews a quarter of the slots at a time: the memory peak stays at
+        5/4, the boots do not starve those who serve, and the time it takes hardly grows with
+        the number of workers.
+        """
+        if self.coming is None and self.is_uniform():
+            return self.max_surge
+        return max(self.max_surge, math.ceil(self.target / 4))
+
+    def is_uniform(self) -> bool:
+        """True if no child of an earlier generation serves."""
+        return all(child.generation == self.serving.number for child in self._mine() if child.is_active)
+
+    def is_full(self) -> bool:
+        """True if every slot is served by the serving generation."""
+        return self.is_uniform() and all(
+            any(child.life is Life.READY for child in self._in_slot(number)) for number in range(1, self.target + 1)
+        )
+
+    def _mine(self) -> list[Child]:
+        return self._children.with_role(self.role)
+
+    def _in_slot(self, number: int) -> list[Child]:
+        return self._children.in_slot(self.role, number)

@@ -1,0 +1,89 @@
+"""Hands out the pages of the scoreboard, and takes them back when a child is gone."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from heeler.arbiter import events
+from heeler.workers.logs import Logs, event
+from heeler.workers.scoreboard import BEAT_AT, CUT, IN_FLIGHT, Role, Row, Scoreboard, State
+
+ROLES: Final[Mapping[str, Role]] = {"worker": Role.WORKER}
+"""The policy's names of roles, and the scoreboard's numbers."""
+
+_LEAST: Final = 64
+_PER_WORKER: Final = 4
+
+
+class Rows:
+    """The pages of the scoreboard.
+
+    There are four a worker and 64 at least, 4 KiB of address space each: one serves, one
+    boots, others drain, and the number of workers may rise while the server runs.
+
+    Args:
+        workers: how many are wanted at the start.
+        pid: the arbiter's process id.
+    """
+
+    def __init__(self, workers: int, pid: int) -> None:
+        self.board: Final = Scoreboard.create(max(_LEAST, _PER_WORKER * workers))
+        self.board.set("arbiter_pid", pid)
+        self.board.set("started_at", time.monotonic_ns())
+        self.board.set("generation", 1)
+
+    def take(self, spawn: events.Spawn) -> Row:
+        """Return a page for a child that is about to be forked, with all that is known of it.
+
+        Raises:
+            OSError: all pages are taken.
+        """
+        row = next((row for row in self.board.rows if row.get("state") == State.FREE), None)
+        if row is None:
+            raise OSError(f"all {len(self.board.rows)} pages of the scoreboard are taken")
+        row.clear()
+        row.set("role", ROLES[spawn.role])
+        row.set("slot", spawn.slot)
+        row.set("generation", spawn.generation)
+        row.set("age", spawn.age)
+        row.set("boot_at", time.monotonic_ns())
+        row.set("boot_deadline", int((spawn.deadline or 0) * 1e9))
+        row.set("state", State.BOOTING)
+        return row
+
+    def give_back(self, row: Row) -> None:
+        """Keep the counts of a child that is gone, and free its page."""
+        row.fold_into(self.board.totals)
+        row.clear()
+
+
+def lost_with(row: Row, logs: Logs, slot: int, pid: int) -> int:
+    """Log by name what a child that is gone was serving; return how many requests were cut in all.
+
+    The page's only writer is gone, so the arbiter may write it now.
+    """
+    now = time.monotonic()
+    for request in row.in_flight():
+        seconds = round(now - request.started, 3)
+        event(logs.error, logging.ERROR, "request lost", slot=slot, pid=pid, request=request.what, seconds=seconds)
+    row.words[CUT] += row.words[IN_FLIGHT]
+    return int(row.words[CUT])
+
+
+def longest(row: Row) -> str:
+    """Return the request that has run longest, as `GET /path`; empty if none is named."""
+    return next((request.what for request in row.in_flight()), "")
+
+
+def silent_s(row: Row, timeout_s: float, now_ns: int, from_ns: int = 0) -> float | None:
+    """Return for how long a child has been silent, if that is too long; else None.
+
+    Args:
+        row: its page.
+        timeout_s: the setting `timeout`; 0 is never.
+        now_ns: monotonic nanoseconds.
+        from_ns: silence before this time does not count.
+    """
+    quiet_s = (now_ns - max(row.words[BEAT_AT], from_ns)) / 1e9
+    return quiet_s if timeout_s and row.words[BEAT_AT] and quiet_s > timeout_s else None

@@ -1,0 +1,168 @@
+"""The arbiter from its start to its end: what is made in which order, and given back.
+
+The loop in between is `heeler.arbiter.supervisor`.
+"""
+
+import contextlib
+import logging
+import os
+import resource
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import setproctitle
+
+from heeler.arbiter import daemon, events, sockets
+from heeler.arbiter.config.loader import Loaded
+from heeler.arbiter.generations import Generations, make_logs
+from heeler.arbiter.pidfile import PidFile
+from heeler.arbiter.server_view import Hooks, ServerView
+from heeler.arbiter.signals import SignalQueue
+from heeler.arbiter.spawner import title
+from heeler.arbiter.supervisor import Supervisor
+from heeler.plugins.config import Config
+from heeler.plugins.errors import HeelerError
+from heeler.plugins.exit_status import ExitStatus
+from heeler.workers.logs import Logs, event
+from heeler.workers.sources import Listener
+
+_SPARE_FDS: Final = 256
+"""Descriptors a worker needs besides those of its connections: files of the application, logs, channels."""
+
+
+def run(loaded: Loaded) -> ExitStatus:
+    """Serve until somebody stops it.
+
+    Process: the one that becomes the arbiter; with `daemon` it forks, and returns in the
+    foreground once the server is ready or has failed.
+
+    Raises:
+        HeelerError: the server could not be started; nothing is left behind.
+    """
+    passed = sockets.inherited()
+    report = daemon.Report()
+    if loaded.config.daemon:
+        way = daemon.detach(keeps_output=bool(getattr(loaded.config, "enable_stdio_inheritance", False)))
+        if isinstance(way, ExitStatus):
+            return way
+        report = way
+    try:
+        return _Arbiter(loaded, passed, report).run()
+    except HeelerError as error:
+        if report.failed(error.exit_status, f"heeler: {error}"):
+            return error.exit_status
+        raise
+
+
+class _Arbiter:
+    """What lives as long as the server.
+
+    Args:
+        loaded: the settings.
+        passed: descriptors of listening sockets from the init system.
+        report: whom to tell how the start went.
+    """
+
+    def __init__(self, loaded: Loaded, passed: Sequence[int], report: daemon.Report) -> None:
+        self._loaded: Final = loaded
+        self._config: Final = loaded.config
+        self._sockets: Final = sockets.Sockets(passed)
+        self._report: Final = report
+        self._logs: Logs
+        self._server: ServerView
+
+    def run(self) -> ExitStatus:
+        """Make everything, supervise, give everything back."""
+        _prepare_process(self._loaded)
+        self._logs = make_logs(self._config)
+        for note in self._loaded.notes:
+            event(self._logs.arbiter, logging.WARNING, "setting without effect", note=note)
+        self._server = ServerView(self._config, self._logs.error, os.getpid(), self._config.workers, [])
+        Hooks(self._logs).call(self._config, "on_starting", self._server)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._sockets.close)
+            self._sockets.open(self._config)
+            self._server.LISTENERS = self._sockets.listeners
+            if self._config.pidfile:
+                pidfile = PidFile(self._config.pidfile)
+                pidfile.create()
+                stack.callback(pidfile.remove)
+            return self._supervise()
+
+    def _supervise(self) -> ExitStatus:
+        signals = SignalQueue.install()
+        generations = Generations(self._loaded, self._logs, self._sockets, self._server)
+        supervisor = Supervisor(generations, self._sockets, signals, self._server, self._serving, self._close_in_child)
+        end = supervisor.run()
+        if end.text:
+            self._show_failure(end)
+        elif end.status is ExitStatus.FORCED:
+            event(generations.logs.arbiter, logging.WARNING, "stopped", cut=True)
+        else:
+            event(generations.logs.arbiter, logging.INFO, "stopped")
+        generations.call_hook("on_exit", self._server)
+        signals.close()
+        return end.status
+
+    def _show_failure(self, end: events.Exit) -> None:
+        """Show why the first start failed: the application's own words, and nothing else."""
+        if not self._report.failed(end.status, end.text):
+            sys.stderr.write(end.text.rstrip("\n") + "\n")
+            sys.stderr.flush()
+        if self._config.errorlog not in (None, "-"):
+            event(self._logs.error, logging.ERROR, "start failed", block=end.text)
+
+    def _serving(self) -> None:
+        """The first worker is ready: tell all who wait for it."""
+        addresses = " ".join(listener.address.url for listener in self._sockets.listeners)
+        event(
+            self._logs.arbiter,
+            logging.INFO,
+            "serving",
+            url=addresses,
+            workers=self._config.workers,
+            worker_class=self._loaded.plugin.name,
+            pid=os.getpid(),
+        )
+        _write_addresses(self._config.ready_fd, self._sockets.listeners)
+        self._report.ready()
+        Hooks(self._logs).call(self._config, "when_ready", self._server)
+
+    def _close_in_child(self) -> None:
+        """Close, in a child, what only the arbiter uses: a reader would wait for its end for ever."""
+        self._report.close()
+        if self._config.ready_fd is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._config.ready_fd)
+
+
+def _prepare_process(loaded: Loaded) -> None:
+    config = loaded.config
+    loaded.enter()
+    if config.source("umask") != "default":
+        os.umask(config.umask)
+    _raise_descriptor_limit(config)
+    setproctitle.setproctitle(title("arbiter", config.proc_name))
+
+
+def _raise_descriptor_limit(config: Config) -> None:
+    """Raise the soft limit so far that a worker can hold all the connections it may accept."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = config.worker_connections + _SPARE_FDS
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _write_addresses(fd: int | None, listeners: Sequence[Listener]) -> None:
+    if fd is None:
+        return
+    text = "".join(f"{listener.address}\n" for listener in listeners).encode()
+    with contextlib.suppress(OSError):  # nobody reads it any more
+        os.write(fd, text)
+    with contextlib.suppress(OSError):
+        os.close(fd)

@@ -1,0 +1,103 @@
+"""Signals from people and init systems, as a queue.
+
+A handler only notes its signal; the kernel's wake-up byte ends the arbiter's sleep.
+What a signal means is said in `heeler.arbiter.runner` alone.
+"""
+
+import contextlib
+import os
+import signal
+import types
+from collections.abc import Iterator
+from typing import Final, Self
+
+from heeler.workers.signals import IGNORED
+
+OBEYED: Final = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+    signal.SIGCHLD,
+)
+_LET_PASS: Final = (signal.SIGUSR2, signal.SIGWINCH, signal.SIGPIPE)
+"""Their default would end the process, or they mean something elsewhere."""
+
+
+class SignalQueue:
+    """The signals that came, in their order.
+
+    Resource handling: `close` gives the pipe back and leaves the signals ignored.
+    """
+
+    def __init__(self) -> None:
+        self._pending: list[int] = []
+        self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    @classmethod
+    def install(cls) -> Self:
+        """Take over the signals of this process."""
+        queue = cls()
+        signal.set_wakeup_fd(queue._writer, warn_on_full_buffer=False)
+        for number in OBEYED:
+            signal.signal(number, queue._note)
+        for number in _LET_PASS:
+            signal.signal(number, signal.SIG_IGN)
+        return queue
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable once a signal has come."""
+        return self._reader
+
+    def take(self) -> list[int]:
+        """Return the signals that came since the last time, and forget them."""
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._reader, 4096):
+                pass
+        # The byte is written before the handler runs: what comes after this line writes another.
+        pending, self._pending = self._pending, []
+        return pending
+
+    def close(self) -> None:
+        """Ignore all further signals: the server has come to its end."""
+        signal.set_wakeup_fd(-1)
+        for number in OBEYED:
+            signal.signal(number, signal.SIG_DFL if number == signal.SIGCHLD else signal.SIG_IGN)
+        self.close_descriptors()
+
+    def close_descriptors(self) -> None:
+        """Close the pipe and nothing else. Process: a child, whose signals are its own."""
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def _note(self, number: int, _frame: types.FrameType | None) -> None:
+        self._pending.append(number)
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[set[int]]:
+    """Hold all signals back: between a fork and the child's own handlers none may be delivered."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield {int(number) for number in before}
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def reset_in_child(mask: set[int]) -> None:
+    """Forget the arbiter's handlers, and let signals in again.
+
+    What a worker will ignore or handle gently is ignored from here on: a reload
+    sent to the whole process group must not end a worker that was just forked.
+
+    Process: a child, right after the fork.
+    """
+    signal.set_wakeup_fd(-1)
+    for number in OBEYED:
+        signal.signal(number, signal.SIG_DFL)
+    for number in (*IGNORED, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -1,0 +1,277 @@
+"""The listening sockets: bound before the first fork, open until the last worker is gone.
+
+Decides how each kind of address becomes a socket, and which sockets a reload keeps.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import os
+import socket
+import stat
+from collections.abc import Sequence
+from typing import Final
+
+from heeler.arbiter import listen_fds
+from heeler.arbiter.port_holder import holder_of
+from heeler.plugins.config import Config
+from heeler.plugins.errors import BindError
+from heeler.workers.address import Address
+from heeler.workers.privileges import gid_of, uid_of
+from heeler.workers.sources import Listener
+
+_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Bound:
+    """A listening socket, the address it was asked for, and the file that it made (device, inode)."""
+
+    asked: str
+    listener: Listener
+    file: tuple[int, int] | None = None
+
+    def close(self) -> None:
+        """Close it, and remove its file unless another server has put its own there."""
+        self.listener.close()
+        if self.file is None:
+            return
+        path = self.listener.address.path
+        with contextlib.suppress(OSError):
+            found = os.lstat(path)
+            if (found.st_dev, found.st_ino) == self.file:
+                os.unlink(path)
+
+
+class Sockets:
+    """The listening sockets of a server.
+
+    Args:
+        inherited: what systemd passed; it takes the place of `bind`.
+
+    Resource handling: `close` closes them all and removes the files of those that have one.
+    """
+
+    def __init__(self, inherited: Sequence[int] = ()) -> None:
+        self._inherited = tuple(inherited)
+        self._bound: list[_Bound] = []
+        self._before: list[_Bound] = []
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """The sockets in force, in the order of `bind`."""
+        return [bound.listener for bound in self._bound]
+
+    def open(self, config: Config) -> None:
+        """Bind what `config` asks for; what is bound already is kept.
+
+        After a reload `settle` must follow, which lets go of what is no longer wanted.
+
+        Raises:
+            BindError: nothing has changed then.
+        """
+        asked = [f"fd://{fd}" for fd in self._inherited] or [str(address) for address in config.bind]
+        known = {id(bound): bound for bound in self._bound + self._before}
+        kept = [bound for bound in known.values() if bound.asked in asked]
+        made: list[_Bound] = []
+        try:
+            for text in dict.fromkeys(asked):
+                if not any(bound.asked == text for bound in kept):
+                    made += _bind(text, config)
+        except BindError:
+            for bound in made:
+                bound.close()
+            raise
+        self._before, dropped = self._before or self._bound, self._bound if self._before else []
+        self._bound = sorted(kept + made, key=lambda bound: asked.index(bound.asked))
+        for bound in dropped:  # a reload that this one supersedes had bound them
+            if bound not in self._bound + self._before:
+                bound.close()
+
+    def settle(self, *, keep_new: bool) -> None:
+        """End a reload: close what only the earlier settings, or (not `keep_new`) only the later ones, asked for."""
+        before, self._before = self._before, []
+        if not before:
+            return
+        if not keep_new:
+            before, self._bound = self._bound, before
+        for bound in before:
+            if bound not in self._bound:
+                bound.close()
+
+    def close(self) -> None:
+        """Close all; harmless when done twice."""
+        for bound in {id(bound): bound for bound in self._bound + self._before}.values():
+            bound.close()
+        self._bound, self._before = [], []
+
+
+def _bind(text: str, config: Config) -> list[_Bound]:
+    address = Address.parse(text)
+    if address.kind == "fd":
+        return [_Bound(text, _adopt(address, config))]
+    if address.kind == "unix":
+        return [_bind_unix(text, address, config)]
+    return [_Bound(text, listener) for listener in _bind_tcp(address, config)]
+
+
+# -- TCP ---------------------------------------------------------------------
+
+
+def _bind_tcp(address: Address, config: Config) -> list[Listener]:
+    """A name may stand for several addresses (IPv4 and IPv6): all are served."""
+    try:
+        found = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
+        )
+    except (socket.gaierror, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, socket.gaierror) else str(error)
+        raise BindError(str(address), getattr(error, "errno", None), f"the host is not known: {reason}") from error
+    made: list[Listener] = []
+    refused: OSError | None = None
+    for family, _kind, _protocol, _name, where in dict.fromkeys(found):
+        try:
+            made.append(_listen_tcp(family, where, config))
+        except OSError as error:
+            refused = error
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                break
+        if address.port == 0 and made:
+            break
+    if not made or (refused and refused.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)):
+        for listener in made:
+            listener.close()
+        assert refused is not None, "getaddrinfo gave nothing"
+        raise BindError(str(address), refused.errno, _why_not(refused, address)) from refused
+    return made
+
+
+def _listen_tcp(family: int, where: tuple[object, ...], config: Config) -> Listener:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # So that [::] and 0.0.0.0 can be bound side by side, whatever the system's default.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if config.reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        # Accepted sockets inherit it on Linux, which saves a call for each connection.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.bind(where)
+        sock.listen(config.backlog)
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return Listener(sock, _address_of(sock))
+
+
+def _why_not(error: OSError, address: Address) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            holder = holder_of(address.port)
+            return f"the port is in use by {holder}" if holder else "the port is in use by another process"
+        case errno.EACCES:
+            return f"not allowed: a port below 1024 needs root or CAP_NET_BIND_SERVICE; uid is {os.geteuid()}"
+        case errno.EADDRNOTAVAIL:
+            return "this machine has no such address"
+    return error.strerror or str(error)
+
+
+# -- Unix --------------------------------------------------------------------
+
+
+def _bind_unix(text: str, address: Address, config: Config) -> _Bound:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if address.is_abstract:
+            sock.bind("\0" + address.path[1:])
+        else:
+            _remove_stale(address)
+            _bind_path(sock, address.path, config)
+        sock.listen(config.backlog)
+        sock.setblocking(False)
+        found = None if address.is_abstract else os.lstat(address.path)
+    except OSError as error:
+        sock.close()
+        reason = error.strerror or str(error)
+        if error.errno == errno.EADDRINUSE:
+            reason = "another server answers there"
+        raise BindError(str(address), error.errno, reason) from error
+    except BaseException:
+        sock.close()
+        raise
+    return _Bound(text, Listener(sock, address), (found.st_dev, found.st_ino) if found else None)
+
+
+def _bind_path(sock: socket.socket, path: str, config: Config) -> None:
+    """Make the socket's file with its final mode at once: chmod afterwards would leave a gap."""
+    before = os.umask(config.umask)
+    try:
+        sock.bind(path)
+    finally:
+        os.umask(before)
+    uid = -1 if config.user is None else uid_of(config.user)
+    gid = -1 if config.group is None else gid_of(config.group)
+    if os.geteuid() == 0 and (uid, gid) != (-1, -1):
+        os.chown(path, uid, gid, follow_symlinks=False)
+
+
+def _remove_stale(address: Address) -> None:
+    """Remove a socket's file that nobody listens behind any more.
+
+    Raises:
+        BindError: somebody does, or it is no socket.
+    """
+    try:
+        mode = os.lstat(address.path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise BindError(str(address), errno.EEXIST, "the file exists and is no socket; remove it or choose another")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(address.path)
+        except ConnectionRefusedError:
+            os.unlink(address.path)
+            return
+        except BlockingIOError:
+            pass  # its backlog is full: somebody is there
+    raise BindError(str(address), errno.EADDRINUSE, "another server answers there")
+
+
+# -- inherited ---------------------------------------------------------------
+
+
+def _adopt(address: Address, config: Config) -> Listener:
+    try:
+        sock = socket.socket(fileno=address.fd)
+    except OSError as error:
+        reason = "no such descriptor" if error.errno == errno.EBADF else "the descriptor is no socket"
+        raise BindError(str(address), error.errno, reason) from error
+    if sock.family not in _FAMILIES or sock.type != socket.SOCK_STREAM:
+        sock.detach()
+        raise BindError(str(address), None, "the descriptor is no TCP or Unix stream socket")
+    sock.set_inheritable(False)
+    sock.setblocking(False)
+    try:
+        # Who made it chose its backlog; a second listen(2) would change that.
+        if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            sock.listen(config.backlog)
+    except OSError as error:
+        sock.detach()
+        raise BindError(str(address), error.errno, error.strerror or str(error)) from error
+    return Listener(sock, _address_of(sock))
+
+
+def _address_of(sock: socket.socket) -> Address:
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return Address.of_unix(name)
+    return Address.of_tcp(name[0], name[1])
+
+
+def inherited() -> list[int]:
+    """Return the sockets that systemd passed to this process."""
+    return listen_fds.take(os.environ, os.getpid())

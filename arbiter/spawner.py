@@ -1,0 +1,119 @@
+"""Forks a child, and takes it from the fork to its own main."""
+
+import gc
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+import setproctitle
+
+from heeler.arbiter import events, signals
+from heeler.arbiter.generations import Settings
+from heeler.arbiter.herd import Member
+from heeler.arbiter.rows import Rows
+from heeler.arbiter.server_view import Hooks, ServerView, WorkerView
+from heeler.plugins.exit_status import ExitStatus
+from heeler.workers.base import Boot
+from heeler.workers.channel import Channel
+from heeler.workers.scoreboard import Row
+
+
+def title(role: str, name: str | None) -> str:
+    """Return a process title: `heeler: worker 1 [shop]`."""
+    return f"heeler: {role} [{name}]" if name else f"heeler: {role}"
+
+
+class Spawner:
+    """Makes children.
+
+    Args:
+        rows: where a child gets its page.
+        server: what its hooks see.
+        let_go: closes, in a child, all that is the arbiter's alone.
+    """
+
+    def __init__(self, rows: Rows, server: ServerView, let_go: Callable[[], None]) -> None:
+        self._rows: Final = rows
+        self._server: Final = server
+        self._let_go: Final = let_go
+
+    def spawn(self, spawn: events.Spawn, settings: Settings) -> Member:
+        """Fork a child; in the child this never returns.
+
+        Raises:
+            OSError: the system refused.
+        """
+        loaded, logs = settings.loaded, settings.logs
+        view = WorkerView(spawn.age, spawn.slot, spawn.generation, loaded.config, logs.worker)
+        row = self._rows.take(spawn)
+        try:
+            ours, theirs = Channel.pair()
+        except OSError:
+            self._rows.give_back(row)
+            raise
+        Hooks(logs).call(loaded.config, "pre_fork", self._server, view)
+        with signals.held_back() as mask:
+            try:
+                pid = os.fork()
+            except OSError:
+                ours.close()
+                theirs.close()
+                self._rows.give_back(row)
+                raise
+            if pid == 0:
+                ours.close()
+                self._live(spawn, settings, row, theirs, mask)
+        theirs.close()
+        view.pid = pid
+        row.set("pid", pid)
+        return Member(spawn.age, pid, ours, row, loaded, view)
+
+    def _live(
+        self, spawn: events.Spawn, settings: Settings, row: Row, channel: Channel, mask: set[int]
+    ) -> NoReturn:
+        """Be the child, until its end. Whatever happens, no code of the arbiter runs in it."""
+        loaded, logs = settings.loaded, settings.logs
+        status: int = ExitStatus.INTERNAL
+        try:
+            self._let_go()
+            signals.reset_in_child(mask)
+            setproctitle.setproctitle(title(f"{spawn.role} {spawn.slot}", loaded.config.proc_name))
+            boot = Boot(
+                config=loaded.config,
+                application=loaded.application,
+                slot=spawn.slot,
+                generation=spawn.generation,
+                age=spawn.age,
+                row=row,
+                channel=channel,
+                listeners=settings.listeners,
+                logs=logs,
+                server=self._server,
+            )
+            status = loaded.worker_class(boot).main()
+        except BaseException:
+            logs.error.exception("worker failed slot=%d pid=%d", spawn.slot, os.getpid())
+        finally:
+            flush()
+            os._exit(status)
+
+
+def flush() -> None:
+    """Write what the application has printed: os._exit throws it away."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue  # closed by the application, or its reader is gone
+    logging.shutdown()
+
+
+def settle_memory() -> None:
+    """Keep the collector of every child off the arbiter's objects.
+
+    It would write to each of them, and so copy the pages they share.
+    """
+    gc.collect()
+    gc.freeze()

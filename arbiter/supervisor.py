@@ -1,0 +1,301 @@
+"""The loop of the arbiter: it alone kills and waits, and has children forked.
+
+Turns what happens into events for `heeler.arbiter.policy`, and does what the policy
+answers. One loop, no thread; it sleeps until the policy's next deadline, the next possible
+silence, a message, or a signal.
+"""
+
+import logging
+import math
+import os
+import select
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final, assert_never
+
+from heeler.arbiter import events
+from heeler.arbiter.children import Life
+from heeler.arbiter.config.loader import Loaded
+from heeler.arbiter.generations import Generations
+from heeler.arbiter.herd import Herd, Member
+from heeler.arbiter.policy import Policy
+from heeler.arbiter.rows import Rows, longest, lost_with, silent_s
+from heeler.arbiter.server_view import ServerView
+from heeler.arbiter.signals import SignalQueue
+from heeler.arbiter.sockets import Sockets
+from heeler.arbiter.spawner import Spawner, settle_memory
+from heeler.plugins.errors import HeelerError
+from heeler.workers.logs import event
+from heeler.workers.messages import Message
+from heeler.workers.scoreboard import BEAT_AT
+
+_LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+_ASLEEP_S: Final = 1.0
+"""Woken this much too late, the arbiter was not running either: nobody is to blame for silence."""
+
+
+def limits_of(loaded: Loaded) -> events.Limits:
+    """Return what the settings say about supervision."""
+    config = loaded.config
+    return events.Limits(config.workers, config.boot_timeout, config.graceful_timeout)
+
+
+class Supervisor:
+    """The arbiter's loop.
+
+    Args:
+        generations: the settings and logs of each generation.
+        sockets: bound already.
+        signals: installed already.
+        server: what hooks see.
+        on_serving: called once, when the first worker is ready.
+        close_in_child: called in each child; closes what is the arbiter's alone.
+    """
+
+    def __init__(
+        self,
+        generations: Generations,
+        sockets: Sockets,
+        signals: SignalQueue,
+        server: ServerView,
+        on_serving: Callable[[], None],
+        close_in_child: Callable[[], None],
+    ) -> None:
+        loaded = generations.loaded
+        self._generations: Final = generations
+        self._sockets: Final = sockets
+        self._signals: Final = signals
+        self._server: Final = server
+        self._on_serving: Final = on_serving
+        self._close_in_child: Final = close_in_child
+        self._policy: Final = Policy(limits_of(loaded))
+        self._rows: Final = Rows(loaded.config.workers, os.getpid())
+        self._herd: Final = Herd()
+        self._spawner: Final = Spawner(self._rows, server, self._let_go)
+        self._poll: Final = select.poll()
+        self._poll.register(signals.fileno(), select.POLLIN)
+        self._listening: dict[int, Member] = {}
+        self._happened: deque[events.Event] = deque()
+        self._is_stepping = False
+        self._silence_from_ns = 0
+        self._exit: events.Exit | None = None
+        self._on_signal: Final[Mapping[int, Callable[[], None]]] = {
+            signal.SIGTERM: lambda: self._step(events.StopAsked(quick=False)),
+            signal.SIGINT: lambda: self._step(events.StopAsked(quick=True)),
+            signal.SIGQUIT: lambda: self._step(events.StopAsked(quick=True)),
+            signal.SIGHUP: self._reload,
+            signal.SIGUSR1: self._reopen_logs,
+            signal.SIGTTIN: lambda: self._step(events.Scale(+1)),
+            signal.SIGTTOU: lambda: self._step(events.Scale(-1)),
+            signal.SIGCHLD: self._reap,
+        }
+
+    def run(self) -> events.Exit:
+        """Supervise until all children are gone; return how to end."""
+        settle_memory()
+        self._step(events.Begin())
+        while self._exit is None:
+            wake_at = self._wake_at()
+            ready = self._poll.poll(_milliseconds(wake_at))
+            overslept = wake_at is not None and time.monotonic() > wake_at + _ASLEEP_S
+            for fd, _ in ready:
+                if fd in self._listening:
+                    self._hear(self._listening[fd])
+            for number in self._signals.take():
+                self._on_signal[number]()
+            if overslept:
+                self._pardon_silence()
+            self._find_silent()
+            self._step(events.Tick())
+        return self._exit
+
+    # -- time
+
+    def _wake_at(self) -> float | None:
+        times = [self._policy.deadline()]
+        for member in self._beating():
+            timeout_s = member.loaded.config.timeout
+            if timeout_s:
+                times.append(max(member.row.words[BEAT_AT], self._silence_from_ns) / 1e9 + timeout_s + 0.001)
+        return min((at for at in times if at is not None), default=None)
+
+    def _beating(self) -> list[Member]:
+        """Those who owe a heartbeat."""
+        lives = {child.age: child.life for child in self._policy.children}
+        return [
+            member
+            for member in self._herd
+            if lives.get(member.age) in (Life.READY, Life.STOPPING) and member.row.words[BEAT_AT]
+        ]
+
+    def _find_silent(self) -> None:
+        now_ns = time.monotonic_ns()
+        for member in self._beating():
+            quiet_s = silent_s(member.row, member.loaded.config.timeout, now_ns, self._silence_from_ns)
+            if quiet_s is not None:
+                self._step(events.Silent(member.age, quiet_s, longest(member.row)))
+
+    def _pardon_silence(self) -> None:
+        """The whole machine was stopped (suspended, a debugger, a frozen container): begin to count anew."""
+        self._silence_from_ns = time.monotonic_ns()
+
+    # -- what happens
+
+    def _hear(self, member: Member) -> None:
+        """Take in all that a child has said."""
+        try:
+            while (message := member.channel.receive()) is not None:
+                self._step(events.Heard(member.age, message))
+        except ValueError as error:
+            self._log(events.Log("warning", "unreadable message", (("pid", member.pid), ("reason", error))))
+        except EOFError:
+            self._close_channel(member)
+
+    def _close_channel(self, member: Member) -> None:
+        fd = member.channel.fileno()
+        if self._listening.pop(fd, None) is not None:
+            self._poll.unregister(fd)
+        member.channel.close()
+
+    def _reap(self) -> None:
+        """Wait for all that have ended. As process 1 this finds children of others too; they are none of ours."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            member = self._herd.with_pid(pid)
+            if member is not None:
+                self._bury(member, status)
+
+    def _bury(self, member: Member, status: int) -> None:
+        if member.channel.fileno() != -1:
+            self._hear(member)  # its last words say why
+        self._close_channel(member)
+        self._herd.remove(member)
+        cut = lost_with(member.row, self._generations.logs, member.view.slot, member.pid)
+        self._rows.give_back(member.row)
+        self._server.WORKERS.pop(member.pid, None)
+        self._generations.call_hook("child_exit", self._server, member.view)
+        self._step(events.Exited(member.age, _how(status), cut))
+
+    def _reload(self) -> None:
+        try:
+            loaded = self._generations.prepare()
+        except HeelerError as error:
+            self._step(events.ReloadRefused(str(error)))
+        else:
+            self._step(events.Reload(limits_of(loaded)))
+
+    def _reopen_logs(self) -> None:
+        self._generations.logs.reopen()
+        self._step(events.ReopenAsked())
+
+    # -- what is to be done
+
+    def _step(self, happened: events.Event) -> None:
+        """Have an event dealt with; one that an action gives rise to waits for its turn."""
+        self._happened.append(happened)
+        if self._is_stepping:
+            return
+        self._is_stepping = True
+        while self._happened:
+            for action in self._policy.step(self._happened.popleft(), time.monotonic()):
+                self._do(action)
+        self._is_stepping = False
+
+    def _do(self, action: events.Action) -> None:
+        match action:
+            case events.Spawn():
+                self._spawn(action)
+            case events.Send(age, message):
+                self._send(age, message)
+            case events.Abort(age):
+                self._kill(age, signal.SIGABRT)
+            case events.Kill(age):
+                self._kill(age, signal.SIGKILL)
+            case events.Log():
+                self._log(action)
+            case events.Serving():
+                self._on_serving()
+            case events.CloseListeners():
+                self._sockets.close()
+            case events.WorkersChanged(new, old):
+                self._workers_changed(new, old)
+            case events.ReloadStep():
+                self._generations.step(action, self._rows.board)
+            case events.Exit():
+                self._exit = action
+            case _:
+                assert_never(action)
+
+    def _spawn(self, spawn: events.Spawn) -> None:
+        try:
+            member = self._spawner.spawn(spawn, self._generations.of(spawn.generation))
+        except OSError as error:
+            self._step(events.ForkFailed(spawn.age, error.strerror or str(error)))
+            return
+        self._herd.add(member)
+        self._listening[member.channel.fileno()] = member
+        self._poll.register(member.channel.fileno(), select.POLLIN)
+        self._server.WORKERS[member.pid] = member.view
+        self._step(events.Forked(spawn.age, member.pid))
+
+    def _send(self, age: int, message: Message) -> None:
+        member = self._herd.get(age)
+        if member is not None and member.channel.fileno() != -1:
+            member.channel.send(message)
+
+    def _kill(self, age: int, number: signal.Signals) -> None:
+        """A child is ours until it is reaped, so its process id cannot be another's."""
+        member = self._herd.get(age)
+        if member is not None:
+            os.kill(member.pid, number)
+
+    def _workers_changed(self, new: int, old: int | None) -> None:
+        self._server.num_workers = new
+        self._rows.board.set("workers", new)
+        self._generations.call_hook("nworkers_changed", self._server, new, old)
+
+    def _log(self, line: events.Log) -> None:
+        fields: dict[str, Any] = dict(line.fields)  # Any: each value has a type of its own
+        event(self._generations.logs.arbiter, _LEVELS[line.level], line.phrase, block=line.block, **fields)
+
+    # -- in a child
+
+    def _let_go(self) -> None:
+        """Close the arbiter's descriptors. Process: a child, right after the fork.
+
+        The other children's channels above all: an end left open would hide from them
+        that the arbiter is gone.
+        """
+        for member in self._herd:
+            member.channel.close()
+        self._signals.close_descriptors()
+        self._close_in_child()
+
+
+def _milliseconds(wake_at: float | None) -> float | None:
+    """Rounded up: poll(2) must not return before the deadline."""
+    if wake_at is None:
+        return None
+    return max(0, min(math.ceil((wake_at - time.monotonic()) * 1000), 2**31 - 1))
+
+
+def _how(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"exit {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"  # a real-time signal has no name
