@@ -8,6 +8,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from typing_extensions import override
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Value:
@@ -42,6 +44,7 @@ class Config:
         except KeyError:
             raise AttributeError(f"no setting is called {name!r}") from None
 
+    @override
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"settings are read-only: {name!r} cannot be changed")
 

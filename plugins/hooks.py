@@ -30,7 +30,7 @@ HOOKS: Final = (
     Hook("on_starting", (1,), "arbiter", "(server) before the listening sockets are made"),
     Hook("when_ready", (1,), "arbiter", "(server) once the first worker is ready; Gunicorn calls it before any is"),
     Hook("on_reload", (1,), "arbiter", "(server) in a reload, before the new workers are forked"),
-    Hook("nworkers_changed", (3,), "arbiter", "(server, new, old) when the number of workers changes; old None at first"),
+    Hook("nworkers_changed", (3,), "arbiter", "(server, new, old) the number of workers changes; old is None at first"),
     Hook("pre_fork", (2,), "arbiter", "(server, worker) before a worker is forked"),
     Hook("child_exit", (2,), "arbiter", "(server, worker) after a worker was reaped"),
     Hook("on_exit", (1,), "arbiter", "(server) last of all"),

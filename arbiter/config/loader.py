@@ -96,25 +96,21 @@ class Sources:
         """
         surroundings.put_first([str(self.directory)])
         read = layers.read(self.argv, self.environ, self.directory, SETTINGS)
-        plugin, found = self._find_worker(read)
-        settings = SETTINGS + _own_settings(plugin, found)
-        if len(settings) > len(SETTINGS):
-            command_line, cmd_args = layers.read_flags(self.argv, self.environ, settings)
+        notes = _check_absent(read.given(SETTINGS))
+        # First the places where what other settings name may be found: hooks, the worker class.
+        places = self._with_directory(_parse_all(read, [_CORE["chdir"], _CORE["pythonpath"]]))
+        surroundings.put_first(surroundings.module_path(places, self.directory))
+        config = self._with_directory(_parse_all(read, SETTINGS))
+        plugin, found = worker_class.resolve(config.worker_class)
+        own = _own_settings(plugin, found)
+        if own:
+            command_line, cmd_args = layers.read_flags(self.argv, self.environ, SETTINGS + own)
             read = dataclasses.replace(read, command_line=command_line, cmd_args=cmd_args)
-        _check_names(read, settings)
-        notes = _check_absent(read.given(settings))
-        config = self._with_directory(_parse_all(read, settings))
-        surroundings.put_first(surroundings.module_path(config, self.directory))
+            config = _merged(config, _parse_all(read, own))
+        _check_names(read, SETTINGS + own)
         config = self._with_application(config, read)
         words = () if self.needs_application else read.words
-        return Loaded(config, config.app or "", plugin, found, settings, notes, words, self)
-
-    def _find_worker(self, read: Layers) -> "tuple[Plugin, type[Worker]]":
-        """Find the worker class, whose settings must be known before all others can be read."""
-        names = ("worker_class", "chdir", "pythonpath")
-        config = self._with_directory(_parse_all(read, [_CORE[name] for name in names]))
-        surroundings.put_first(surroundings.module_path(config, self.directory))
-        return worker_class.resolve(config.worker_class)
+        return Loaded(config, config.app or "", plugin, found, SETTINGS + own, notes, words, self)
 
     def _with_directory(self, config: Config) -> Config:
         source = config.source("chdir")
@@ -154,6 +150,12 @@ def _own_settings(plugin: Plugin, found: "type[Worker]") -> tuple[Setting, ...]:
         if clash:
             raise PluginInvalid(plugin.name, plugin.distribution, f"its setting {clash!r} is one of Heeler's own")
     return tuple(found.settings)
+
+
+def _merged(config: Config, more: Config) -> Config:
+    for name in more:
+        config = config.replace(name, getattr(more, name), more.source(name))
+    return config
 
 
 def _parse_all(read: Layers, settings: Sequence[Setting]) -> Config:

@@ -3,7 +3,7 @@
 Names no worker class of ours but in the table of what Gunicorn's users write.
 """
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from heeler.plugins.errors import PluginInvalid, PluginNotFound
 from heeler.plugins.registry import API_VERSION, Plugin, check_requirements, find_worker, workers
@@ -68,7 +68,7 @@ def check(plugin: Plugin) -> "type[Worker]":
             f"is written for version {loaded.api_version} of the worker API; this Heeler speaks version {API_VERSION}",
         )
     check_requirements(plugin, tuple(loaded.requires))
-    return cast("type[Worker]", loaded)
+    return loaded
 
 
 def _find(named: str | type) -> Plugin:

@@ -1,0 +1,1 @@
+"""The commands of `heeler`, one a file; each returns its exit status."""

@@ -1,0 +1,57 @@
+"""`--help`, with the settings that the chosen worker class brings."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from heeler.arbiter.commands.report import say
+from heeler.arbiter.config import flags
+from heeler.arbiter.config.loader import Sources
+from heeler.arbiter.config.table import SETTINGS
+from heeler.plugins.errors import HeelerError
+from heeler.plugins.setting import Setting
+
+_USAGE: Final = {
+    "run": """heeler [run] APP [options]
+       heeler config [KEY] [--json] [--changed] [options]
+       heeler workers [--json]
+       heeler status [--json] [--pid N | --pidfile FILE]
+       heeler --version""",
+    "config": "heeler config [KEY] [--json] [--changed] [options]",
+    "workers": "heeler workers [--json]",
+    "status": "heeler status [--json] [--pid N | --pidfile FILE]",
+}
+
+_ABOUT: Final = {
+    "run": "Serve APP: module, module:attribute, module:factory(), path/file.py or path/file.py:attribute."
+    " An application called as a command is, is served by `heeler run APP`.",
+    "config": "Print the settings in force, each with where its value comes from; KEY prints one value."
+    " --changed leaves out those at their default; --json is for programs."
+    " The options are those of `heeler run`, and count.",
+    "workers": "List the installed worker classes: names, distributions, versions.",
+    "status": "Show what a running Heeler is doing. Without --pid or --pidfile, the only one there is.",
+}
+
+
+def run(name: str, argv: Sequence[str]) -> int:
+    """Print the help of a command."""
+    settings = _settings(argv) if name in ("run", "config") else ()
+    made = flags.parser(settings, _USAGE[name])
+    made.description = _ABOUT[name]
+    if name == "run":
+        made.epilog = "Every setting can also be given as HEELER_NAME in the environment, or in the config module."
+    made.print_help()
+    return 0
+
+
+def _settings(argv: Sequence[str]) -> Sequence[Setting]:
+    """Return the core's settings and the chosen worker class's; help is given even where they cannot be read."""
+    rest = tuple(word for word in argv if word not in ("--help", "-h", "--json", "--changed"))
+    try:
+        return Sources(rest, dict(os.environ), Path.cwd(), needs_application=False).load().settings
+    except HeelerError as error:
+        sys.stdout.flush()
+        say(error)
+        return SETTINGS

@@ -1,0 +1,21 @@
+"""`heeler status [--json] [--pid N | --pidfile FILE]`: what a running Heeler is doing."""
+
+from collections.abc import Sequence
+
+from heeler.arbiter.config.flags import Parser
+from heeler.plugins.errors import UsageError
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print it."""
+    parser = Parser(prog="heeler status", add_help=False, allow_abbrev=False)
+    parser.add_argument("--json", action="store_true")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--pid", type=int)
+    which.add_argument("--pidfile")
+    wanted = parser.parse_args(list(argv))
+    if wanted.pid is not None and wanted.pid < 1:
+        raise UsageError(f"argument --pid: no process has the id {wanted.pid}")
+    from heeler.arbiter import status
+
+    return int(status.run(wanted.pid, wanted.pidfile, wanted.json))
