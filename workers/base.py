@@ -137,6 +137,8 @@ class Worker(abc.ABC):
         self.sources: list[Source] = []
         """What to wait on for reading; each that is readable goes to `accept`."""
         self.requests_left = self._request_limit()
+        self.last_response_at = 0.0
+        """Monotonic seconds."""
         self._signals = WorkerSignals(self)
         self._listening: list[ListeningSource] = []
         self._accept_again_at: float | None = None
@@ -370,6 +372,13 @@ class Worker(abc.ABC):
     def retire(self, reason: str) -> None:
         """Ask the arbiter for a replacement; serve on until it says stop."""
         self.boot.channel.send(messages.Retire(reason))
+
+    @final
+    def count_down(self) -> None:
+        """One of the requests of `max_requests` was answered; the last one retires the worker."""
+        self.requests_left -= 1
+        if self.requests_left == 0:
+            self.retire("max_requests")
 
     def _request_limit(self) -> int:
         """Requests until retirement, -1 for no limit.

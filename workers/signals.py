@@ -1,7 +1,8 @@
 """What the signals of people mean to a worker.
 
 A handler only notes its signal; the loop is woken by the wake-up descriptor and obeys.
-Those that must reach into a running request (INT, QUIT, ABRT) act at once.
+Those that must reach into a running request (INT, QUIT, ABRT) act at once. USR2 writes the
+stack of every thread to stderr; the arbiter sends it before ABRT to a worker that is stuck.
 """
 
 import faulthandler
@@ -15,7 +16,7 @@ from heeler.workers.sources import SignalSource
 if TYPE_CHECKING:
     from heeler.workers.base import Worker
 
-IGNORED: Final = (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH, signal.SIGPIPE)
+IGNORED: Final = (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH, signal.SIGPIPE)
 """Meant for the arbiter: `pkill -HUP heeler` must not end a worker."""
 
 
@@ -41,8 +42,8 @@ class WorkerSignals:
         signal.signal(signal.SIGABRT, self._abort)
         for number in (signal.SIGTERM, signal.SIGUSR1):
             signal.siginterrupt(number, False)
-        # Written by C code even while Python code is stuck; then the handler above runs.
-        faulthandler.register(signal.SIGABRT, file=2, all_threads=True, chain=True)
+        # Written by C code, so even while no Python code gets a turn.
+        faulthandler.register(signal.SIGUSR2, file=2, all_threads=True)
 
     def wake(self, source: SignalSource) -> None:
         """Have the kernel's wake-up byte written to `source`."""

@@ -1,0 +1,36 @@
+"""What the code that speaks for an application needs of whoever does the I/O."""
+
+from typing import Any, Protocol
+
+
+class ClientGoneError(ConnectionError):
+    """The client closed its connection, or was too slow to be worth waiting for."""
+
+
+class Client(Protocol):
+    """A client's connection, as a response sees it."""
+
+    # Any: an environ holds what PEP 3333 and middleware put into it.
+    environ: dict[str, Any]
+    """Copied into the environ of every request on the connection."""
+    peer: tuple[str, int]
+    """Address and port, ("", 0) on a Unix socket."""
+    trusted: bool
+    """Whether the peer is a proxy whose word on the scheme counts."""
+
+    def write(self, data: bytes) -> None:
+        """Send `data`, now or soon.
+
+        Raises:
+            ClientGoneError: nobody reads it any more.
+        """
+
+    def write_file(self, fd: int, offset: int, count: int) -> None:
+        """Send a part of a file, which may be closed as soon as this returns.
+
+        Raises:
+            ClientGoneError: nobody reads it any more.
+        """
+
+    def abort(self) -> None:
+        """Cut the connection so that the client cannot take what it has for the whole."""

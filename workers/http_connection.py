@@ -1,0 +1,411 @@
+"""One client's connection on the reactor: what was read, what is owed, what may happen next."""
+
+import collections
+import socket
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from heeler.plugins.errors import RemoteProtocolError
+from heeler.workers.body import RequestBody
+from heeler.workers.client import ClientGoneError
+from heeler.workers.http.error_page import error_page
+from heeler.workers.http.parser import Event, RequestParser
+from heeler.workers.http.request import END, Request
+from heeler.workers.http.response import CONTINUE
+from heeler.workers.outbox import Outbox
+from heeler.workers.poller import READ, WRITE
+from heeler.workers.sources import Connection
+
+if TYPE_CHECKING:
+    from heeler.workers.reactor import ReactorWorker
+
+RECEIVE_BYTES: Final = 65536
+LINGER_CLOSE_S: Final = 2.0
+"""How long a refused client may go on sending before its connection is closed."""
+
+_RESET: Final = struct.pack("ii", 1, 0)
+
+Waiting = tuple[Request, RequestBody | None]
+
+
+class HttpConnection:
+    """A client's connection.
+
+    At any time it waits for one thing only: to be read (a request is wanted), to be
+    written (the client is owed bytes), or its turn (whole requests wait in `waiting`).
+
+    Args:
+        worker: whose connection it is.
+        connection: the accepted socket.
+        environ: what every request on it says of client and server.
+    """
+
+    __slots__ = (
+        "_body",
+        "_feed",
+        "_outbox",
+        "_parser",
+        "_receive",
+        "_request",
+        "_send",
+        "closed",
+        "closing",
+        "deadline",
+        "environ",
+        "fd",
+        "handler",
+        "mask",
+        "peer",
+        "queued",
+        "refusal",
+        "sock",
+        "trusted",
+        "waiting",
+        "worker",
+    )
+
+    def __init__(self, worker: "ReactorWorker", connection: Connection, environ: dict[str, object]) -> None:
+        sock = connection.sock
+        self.worker = worker
+        self.sock: socket.socket = sock
+        self.fd = sock.fileno()
+        self.peer = connection.peer
+        self.environ = environ
+        self.trusted = worker.gateway.trusts(connection.peer[0])
+        self._receive = sock.recv
+        self._send = sock.send
+        self._parser = RequestParser(worker.limits, worker.field_reader)
+        self._feed = self._parser.feed
+        self._request: Request | None = None
+        self._body: RequestBody | None = None
+        self._outbox: Outbox | None = None
+        self.waiting: collections.deque[Waiting] | None = None
+        """Whole requests that have not run yet."""
+        self.queued = False
+        """Whether the worker has it in its queue of connections that wait for their turn."""
+        self.refusal: RemoteProtocolError | None = None
+        """What is answered last, before closing."""
+        self.closing = False
+        """Nothing more is read; closed once all is answered and sent."""
+        self.closed = False
+        self.deadline = 0.0
+        """Monotonic seconds by which what it waits for must have happened."""
+        self.handler: Callable[[int], None] = self.on_readable
+        self.mask = 0
+
+    def postpone(self, request: Request, body: RequestBody | None) -> None:
+        """Keep a whole request until its turn comes."""
+        self._enqueue(request, body)
+        self._settle()
+
+    # -- reading
+
+    def on_readable(self, _mask: int) -> None:
+        """The socket has bytes, an end, or an error."""
+        try:
+            data = self._receive(RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+            return
+        if not data:
+            self._ended()
+            return
+        worker = self.worker
+        worker.words[worker.BYTES_IN] += len(data)
+        events = self._feed(data)
+        if len(events) == 1:
+            request = events[0]
+            if type(request) is Request and request.complete and self.waiting is None:
+                worker.take(self, request, None)
+                return
+        self._receive_events(events)
+
+    def _receive_events(self, events: list[Event]) -> None:
+        """Collect bodies; queue what is whole."""
+        for item in events:
+            if type(item) is bytes:
+                self._keep(item)
+            elif type(item) is Request:
+                self._begin(item)
+            elif item is END:
+                request, body, self._request, self._body = self._request, self._body, None, None
+                assert request is not None, "an end without a request"
+                self._enqueue(request, body)
+            else:
+                assert isinstance(item, RemoteProtocolError), item
+                self._refuse(item)
+            if self.closed:
+                return
+        self._settle()
+
+    def _begin(self, request: Request) -> None:
+        """A head is complete."""
+        if request.complete:
+            self._enqueue(request, None)
+            return
+        self._request = request
+        self._body = RequestBody(self.worker.body_memory, self.worker.spool_dir)
+        if request.expects_continue and not self.waiting and not self._outbox and not self.worker.is_running(self):
+            self.write(CONTINUE)
+
+    def _keep(self, data: bytes) -> None:
+        assert self._body is not None, "body bytes before a head"
+        try:
+            self._body.write(data)
+        except OSError as error:
+            self.worker.log.error("request body lost: cannot write to spool_dir: %s", error)
+            self._refuse(RemoteProtocolError("the body cannot be stored", 507))
+
+    def _enqueue(self, request: Request, body: RequestBody | None) -> None:
+        if self.waiting is None:
+            self.waiting = collections.deque()
+        self.waiting.append((request, body))
+
+    def _refuse(self, error: RemoteProtocolError) -> None:
+        """Answer what came before, then this, then close."""
+        self.refusal = error
+        self.closing = True
+        self._drop_body()
+
+    def _ended(self) -> None:
+        """The client sends no more; it may still wait for answers."""
+        try:
+            self._parser.eof()
+        except RemoteProtocolError as error:
+            self._refuse(error)
+        self.closing = True
+        self._settle()
+
+    def _settle(self) -> None:
+        """Decide what to wait for next."""
+        if self.closed:
+            return
+        worker = self.worker
+        if self._outbox:
+            self._wait_for(WRITE, self.on_writable, worker.write_timeout)
+        elif self.waiting:
+            # Its turn: nothing is read before what was read is answered.
+            self._wait_for(0, self.on_hang_up, worker.patience)
+            worker.queue(self)
+        elif worker.is_running(self):
+            self._wait_for(0, self.on_hang_up, worker.patience)
+        elif self.refusal is not None:
+            self._answer_refusal(self.refusal)
+        elif self.closing:
+            self.close()
+        else:
+            self.waiting = None
+            self._await_bytes()
+
+    def _await_bytes(self) -> None:
+        worker = self.worker
+        if self._request is not None:
+            self._wait_for(READ, self.on_readable, worker.body_timeout)
+        elif self._parser.phase == "head":
+            # From the first byte on: what trickles in later does not push the deadline out.
+            handler, deadline = self.handler, self.deadline
+            self._wait_for(READ, self.on_head, worker.header_timeout)
+            if handler == self.on_head:
+                self.deadline = deadline
+        else:
+            self._wait_for(READ, self.on_readable, worker.keepalive)
+
+    def on_head(self, mask: int) -> None:
+        """More of a head that came in pieces."""
+        self.on_readable(mask)
+
+    # -- writing: called by the gateway while the application runs
+
+    def write(self, data: bytes) -> None:
+        """Send `data`, now or as the client takes it.
+
+        Raises:
+            ClientGoneError: nobody reads it any more.
+        Blocking: never for the socket; where too much is pending, other connections are
+            looked after meanwhile, and the rest goes to a temporary file once another
+            request waits for the worker.
+        """
+        outbox = self._outbox
+        if outbox is None:
+            try:
+                sent = self._send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError as error:
+                raise self._gone() from error
+            if sent == len(data):
+                return
+            outbox = self._outbox = Outbox(self.worker.spool_dir)
+            outbox.append(memoryview(data)[sent:])
+            self._wait_for(WRITE, self.on_writable, self.worker.write_timeout)
+            return
+        if outbox.memory >= self.worker.response_memory and not outbox.spilling:
+            self.worker.wait_for_client(self)
+        if self.closed:
+            raise ClientGoneError("the client is gone")
+        if self._outbox is None:
+            self.write(data)
+            return
+        outbox.append(data)
+
+    def write_file(self, fd: int, offset: int, count: int) -> None:
+        """Send a part of a file, now or as the client takes it; the file may be closed at once.
+
+        Raises:
+            ClientGoneError: nobody reads it any more.
+        """
+        if self.closed:
+            raise ClientGoneError("the client is gone")
+        if self._outbox is None:
+            self._outbox = Outbox(self.worker.spool_dir)
+        self._outbox.append_file(fd, offset, count)
+        self.on_writable(WRITE)
+        if self.closed:
+            raise ClientGoneError("the client is gone")
+        if self._outbox:
+            self._wait_for(WRITE, self.on_writable, self.worker.write_timeout)
+
+    def pending_memory(self) -> int:
+        """Return how many bytes wait in memory for the client."""
+        return self._outbox.memory if self._outbox else 0
+
+    def spill(self) -> None:
+        """From now on, until all is sent, new bytes go to a temporary file."""
+        if self._outbox:
+            self._outbox.spilling = True
+
+    def on_writable(self, _mask: int) -> None:
+        """The client takes more."""
+        outbox = self._outbox
+        assert outbox is not None, "writable, but nothing is owed"
+        try:
+            done = outbox.flush(self.sock)
+        except OSError:
+            self.close()
+            return
+        if done:
+            self._outbox = None
+            self._settle()
+        else:
+            self.deadline = self.worker.now() + self.worker.write_timeout
+
+    def _gone(self) -> ClientGoneError:
+        self.close()
+        return ClientGoneError("the client is gone")
+
+    # -- after a response
+
+    def finish(self, keep_alive: bool) -> None:
+        """The response is complete, though perhaps not sent."""
+        if self.closed:
+            return
+        if not keep_alive:
+            self.closing = True
+            self.refusal = None
+            self.drop_waiting()
+        elif not self.closing and self._outbox is None and not self.waiting and self.handler == self.on_readable:
+            # The common case: nothing owed, nothing waiting, and the socket is being watched for reading.
+            self.waiting = None
+            self.deadline = self.worker.last_response_at + self.worker.keepalive
+            return
+        self._settle()
+
+    def next_request(self) -> Waiting:
+        """Take the oldest request that waits."""
+        assert self.waiting, "no request waits"
+        return self.waiting.popleft()
+
+    def drop_waiting(self) -> None:
+        """Forget the requests that wait: what is behind a close must never run."""
+        while self.waiting:
+            _, body = self.waiting.popleft()
+            if body is not None:
+                body.close()
+
+    # -- deadlines and the end
+
+    @property
+    def idle(self) -> bool:
+        """Whether no byte of a request has come and nothing is owed."""
+        return (
+            not self._outbox
+            and not self.waiting
+            and self._request is None
+            and self._parser.phase in ("idle", "closed")
+            and not self.worker.is_running(self)
+        )
+
+    def expire(self) -> None:
+        """What it waited for did not happen in time."""
+        worker = self.worker
+        if self.idle:
+            self.close()
+            return
+        worker.words[worker.TIMEOUTS] += 1
+        if self._outbox or self.closing:
+            self.close()
+            return
+        self._refuse(RemoteProtocolError("the client was too slow", 408))
+        self._settle()
+
+    def _answer_refusal(self, error: RemoteProtocolError) -> None:
+        worker = self.worker
+        self.refusal = None
+        worker.refused(self, error)
+        try:
+            self.write(error_page(error.status_hint, worker.date()))
+            if not self._outbox:
+                self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.close()
+            return
+        if self._outbox is None:
+            # Closing with bytes unread would reset the connection, and the answer with it.
+            self._wait_for(READ, self.on_lingering, LINGER_CLOSE_S)
+
+    def on_lingering(self, _mask: int) -> None:
+        """Read on and throw away, until the client has seen the end."""
+        try:
+            if self._receive(RECEIVE_BYTES):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self.close()
+
+    def on_hang_up(self, _mask: int) -> None:
+        """Both directions are closed while requests wait for their turn: nobody wants the answers."""
+        self.close()
+
+    def abort(self) -> None:
+        """Cut the connection with a reset: what was sent must not pass for the whole."""
+        if not self.closed:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.close()
+
+    def _wait_for(self, mask: int, handler: Callable[[int], None], timeout_s: float) -> None:
+        self.handler = handler
+        self.deadline = self.worker.watch(self, mask, timeout_s)
+
+    def _drop_body(self) -> None:
+        self._request = None
+        if self._body is not None:
+            self._body.close()
+            self._body = None
+
+    def close(self) -> None:
+        """End the connection; what is pending is dropped. Harmless when already closed."""
+        if self.closed:
+            return
+        self.closed = True
+        self.worker.forget(self)
+        self.sock.close()
+        self._drop_body()
+        self.drop_waiting()
+        if self._outbox is not None:
+            self._outbox.close()
+            self._outbox = None

@@ -1,0 +1,293 @@
+"""The reactor: requests are read and responses flushed without blocking, for many connections.
+
+The application only ever gets whole requests, and never waits for a client's socket: so
+a slow client costs a descriptor, not a worker.
+"""
+
+import abc
+import collections
+import heapq
+import math
+import time
+from collections.abc import Callable
+from typing import Final
+
+from typing_extensions import override
+
+from heeler.plugins.errors import RemoteProtocolError
+from heeler.workers import scoreboard
+from heeler.workers.base import Boot, Drain, Worker
+from heeler.workers.body import RequestBody
+from heeler.workers.clock import HttpDate
+from heeler.workers.http.fields import FieldReader
+from heeler.workers.http.limits import Limits
+from heeler.workers.http.request import Request
+from heeler.workers.http_connection import HttpConnection
+from heeler.workers.poller import EXCLUSIVE, READ, Poller
+from heeler.workers.sources import Connection, ListeningSource, Source
+from heeler.workers.wsgi import Gateway
+
+SWEEP_S: Final = 0.25
+"""Deadlines are looked at no more often than this, however many connections there are."""
+
+
+class ReactorWorker(Worker):
+    """Reads, parks and flushes connections; a subclass runs the requests.
+
+    One loop turn: wait, handle every descriptor that is ready, run what waits, look
+    after deadlines, beat.
+    """
+
+    # Copied here for the path of a request: an attribute is cheaper than a module's name.
+    BYTES_IN: Final = scoreboard.BYTES_IN
+    TIMEOUTS: Final = scoreboard.TIMEOUTS
+
+    def __init__(self, boot: Boot) -> None:
+        super().__init__(boot)
+        config = boot.config
+        self.limits: Final = Limits(
+            request_line=config.limit_request_line,
+            fields=config.limit_request_fields,
+            field_size=config.limit_request_field_size,
+            body=config.limit_request_body,
+        )
+        self.field_reader: Final = FieldReader(self.limits, config.header_map)
+        self.keepalive: Final = float(config.keepalive)
+        self.header_timeout: Final = float(config.header_timeout) or math.inf
+        self.body_timeout: Final = float(config.body_timeout) or math.inf
+        self.write_timeout: Final = float(config.write_timeout) or math.inf
+        self.patience: Final = math.inf
+        self.body_memory: Final[int] = config.body_memory
+        self.response_memory: Final[int] = config.response_memory
+        self.spool_dir: Final[str | None] = config.spool_dir
+        self.connections: dict[int, HttpConnection] = {}
+        self.ready: collections.deque[HttpConnection] = collections.deque()
+        """Connections with a whole request that waits for its turn."""
+        self.running: HttpConnection | None = None
+        self._sweep_at = math.inf
+        self._full = False
+        self._date = HttpDate()
+        self.now: Callable[[], float] = time.monotonic
+        self._poller = Poller()
+        self._handlers: dict[int, Callable[[int], None]] = {}
+        self._registered: dict[int, Source] = {}
+
+    @override
+    def setup(self) -> None:
+        assert self.application is not None
+        self.gateway = Gateway(self, self.application.callable)
+
+    def date(self) -> bytes:
+        """Return the value of the Date field for now."""
+        return self._date()
+
+    # -- the loop
+
+    @override
+    def run(self) -> None:
+        while self.draining is None:
+            self.turn(self.tick())
+
+    def turn(self, timeout_s: float) -> None:
+        """Wait for something to happen, at most `timeout_s`, and see to it."""
+        if self.ready and self.running is None:
+            timeout_s = 0.0
+        elif self._sweep_at < math.inf:
+            timeout_s = min(timeout_s, max(0.0, self._sweep_at - time.monotonic()))
+        handlers = self._handlers
+        for fd, mask in self._poller.poll(timeout_s):
+            handler = handlers.get(fd)
+            # None: closed by another handler in this same turn.
+            if handler is not None:
+                handler(mask)
+        if self.running is None:
+            self.run_ready()
+        if self._sweep_at < math.inf:
+            self._sweep()
+
+    def run_ready(self) -> None:
+        """Run what waits: one request of each connection that waits now, oldest first."""
+        for _ in range(len(self.ready)):
+            connection = self.ready.popleft()
+            connection.queued = False
+            if not connection.closed:
+                self.serve(connection, *connection.next_request())
+
+    @abc.abstractmethod
+    def take(self, connection: HttpConnection, request: Request, body: RequestBody | None) -> None:
+        """A whole request was read, with none before it: run it, or queue it."""
+
+    @abc.abstractmethod
+    def serve(self, connection: HttpConnection, request: Request, body: RequestBody | None) -> None:
+        """Run a request whose turn it is."""
+
+    def is_running(self, connection: HttpConnection) -> bool:
+        """Whether the application is at work on a request of `connection`."""
+        return self.running is connection
+
+    def queue(self, connection: HttpConnection) -> None:
+        """Give `connection` a turn after those that wait already."""
+        if not connection.queued and self.running is not connection:
+            connection.queued = True
+            self.ready.append(connection)
+
+    # -- connections
+
+    @override
+    def handle(self, connection: Connection) -> None:
+        client = HttpConnection(self, connection, self.gateway.connection_environ(connection))
+        self.connections[client.fd] = client
+        self.opened()
+        client.mask = READ
+        self._handlers[client.fd] = client.handler
+        self._poller.register(client.fd, READ)
+        client.deadline = self._deadline(self.header_timeout if self.draining is None else self.draining.linger_s)
+        # Most clients have sent their request by now.
+        client.on_readable(READ)
+
+    def watch(self, client: HttpConnection, mask: int, timeout_s: float) -> float:
+        """Wait for `mask` on `client`'s socket; return the deadline."""
+        self._handlers[client.fd] = client.handler
+        if mask != client.mask:
+            client.mask = mask
+            self._poller.modify(client.fd, mask)
+        return self._deadline(timeout_s)
+
+    def forget(self, client: HttpConnection) -> None:
+        """`client` is about to close its socket."""
+        del self.connections[client.fd], self._handlers[client.fd]
+        self._poller.unregister(client.fd)
+        self.closed()
+        if self._full and self.accepting:
+            self._full = False
+            self.resume_accept()
+
+    def _deadline(self, timeout_s: float) -> float:
+        deadline = time.monotonic() + timeout_s
+        self._sweep_at = min(self._sweep_at, deadline)
+        return deadline
+
+    def _sweep(self) -> None:
+        """Expire what is overdue; find out when to look again."""
+        now = time.monotonic()
+        if now < self._sweep_at:
+            return
+        for client in [client for client in self.connections.values() if client.deadline <= now]:
+            if not client.closed:
+                client.expire()
+        earliest = min((client.deadline for client in self.connections.values()), default=math.inf)
+        self._sweep_at = max(earliest, now + SWEEP_S)
+
+    def refused(self, client: HttpConnection, error: RemoteProtocolError) -> None:
+        """Count and log a request that the application never saw."""
+        self.words[scoreboard.REFUSED] += 1
+        self.gateway.log_refusal(client.peer[0], error)
+
+    # -- back-pressure
+
+    def wait_for_client(self, client: HttpConnection) -> None:
+        """Too much is pending for `client`: wait while nobody else waits for this worker.
+
+        Once another request does, the rest of the response goes to a temporary file, so
+        that the application can finish and make way.
+        """
+        low = self.response_memory // 2
+        while not client.closed and client.pending_memory() > low:
+            if self.ready or (self.draining is not None and time.monotonic() > self.draining.deadline):
+                client.spill()
+                return
+            self.turn(self.tick())
+
+    # -- admission
+
+    @override
+    def room(self) -> int:
+        if self.ready:
+            return 0
+        free = super().room()
+        if free > 0:
+            return free
+        if self._evict_idle():
+            return 1
+        self._full = True
+        self.pause_accept()
+        return 0
+
+    def _evict_idle(self) -> bool:
+        """Close the connections that have been idle longest, for new ones to come in."""
+        idle = [client for client in self.connections.values() if client.idle]
+        for client in heapq.nsmallest(max(1, len(idle) // 100), idle, key=lambda client: client.deadline):
+            client.close()
+        return bool(idle)
+
+    @override
+    def sources_changed(self) -> None:
+        wanted = {source.fileno(): source for source in self.sources}
+        for fd in [fd for fd in self._registered if fd not in wanted]:
+            del self._registered[fd], self._handlers[fd]
+            self._poller.unregister(fd)
+        for fd, source in wanted.items():
+            if fd not in self._registered:
+                self._registered[fd] = source
+                self._poller.register(fd, self._source_mask(source))
+                self._handlers[fd] = self._source_handler(source)
+
+    @staticmethod
+    def _source_mask(source: Source) -> int:
+        return READ | EXCLUSIVE if isinstance(source, ListeningSource) else READ
+
+    def _source_handler(self, source: Source) -> Callable[[int], None]:
+        if not EXCLUSIVE or not isinstance(source, ListeningSource):
+            return lambda _mask: self.accept(source)
+
+        def accept(_mask: int) -> None:
+            self.accept(source)
+            fd = source.fileno()
+            if fd in self._registered:
+                # The kernel wakes the newest waiter first; going to the end of the queue evens the load.
+                self._poller.unregister(fd)
+                self._poller.register(fd, READ | EXCLUSIVE)
+
+        return accept
+
+    # -- the end
+
+    @override
+    def drain(self, drain: Drain) -> None:
+        for client in list(self.connections.values()):
+            if client.idle:
+                client.deadline = min(client.deadline, self._deadline(drain.linger_s))
+        while time.monotonic() < drain.deadline:
+            if drain.last and self.accepting:
+                self._empty_backlog()
+            if not self.connections:
+                return
+            self.turn(min(self.tick(), max(0.0, drain.deadline - time.monotonic())))
+        for client in list(self.connections.values()):
+            if not client.idle:
+                self.cut()
+            client.close()
+
+    def _empty_backlog(self) -> None:
+        """Take every connection that waits in the backlog; nobody else will."""
+        for source in [source for source in self.sources if isinstance(source, ListeningSource)]:
+            self.accept(source)
+        if not self.ready and not self._backlog():
+            self.close_listeners()
+
+    def _backlog(self) -> bool:
+        """Whether a connection waits to be accepted."""
+        listening = {source.fileno() for source in self.sources if isinstance(source, ListeningSource)}
+        poller = Poller()
+        try:
+            for fd in listening:
+                poller.register(fd, READ)
+            return bool(poller.poll(0))
+        finally:
+            poller.close()
+
+    @override
+    def teardown(self) -> None:
+        for client in list(self.connections.values()):
+            client.close()
+        self._poller.close()

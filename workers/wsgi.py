@@ -1,0 +1,278 @@
+"""WSGI: requests through the application, whoever does the I/O (PEP 3333)."""
+
+import inspect
+import io
+import ipaddress
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+import heeler
+from heeler.plugins.errors import RemoteProtocolError
+from heeler.workers import scoreboard
+from heeler.workers.access_entry import AccessEntry
+from heeler.workers.body import RequestBody
+from heeler.workers.client import Client, ClientGoneError
+from heeler.workers.clock import HttpDate
+from heeler.workers.http.error_page import error_page
+from heeler.workers.http.request import Request
+from heeler.workers.http.response import ResponseEncoder
+from heeler.workers.logs import event
+from heeler.workers.sources import Connection
+from heeler.workers.wsgi_response import FileWrapper, WsgiResponse
+
+if TYPE_CHECKING:
+    from heeler.workers.base import Worker
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Gateway:
+    """Takes whole requests through a WSGI application.
+
+    Args:
+        worker: whose requests they are; its configuration, scoreboard row, logs and hooks are used.
+        application: the WSGI callable.
+
+    Process: the worker. `serve` may be called from several threads at once where the
+    worker class says so in `wsgi.multithread`.
+    """
+
+    def __init__(self, worker: "Worker", application: Application, *, multithread: bool = False) -> None:
+        config = worker.config
+        self._worker = worker
+        self._application = application
+        self._row = worker.row
+        self._words = worker.words
+        self._logs = worker.boot.logs
+        self._access = worker.boot.logs.access
+        self._pre_request = config.pre_request
+        self._post_request = _post_request(config.post_request)
+        self._date = HttpDate()
+        self._encoder = ResponseEncoder(b"heeler")
+        self._sendfile: bool = config.sendfile
+        self._keepalive = bool(config.keepalive)
+        self._schemes: tuple[tuple[str, str], ...] = tuple(
+            ("HTTP_" + name.upper().replace("-", "_"), value) for name, value in config.secure_scheme_headers.items()
+        )
+        self._trust_all, self._trusted_networks = _networks(config.forwarded_allow_ips)
+        self._environ: dict[str, Any] = {
+            "SCRIPT_NAME": "",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "SERVER_SOFTWARE": f"heeler/{heeler.__version__}",
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": ErrorsStream(self._logs.error),
+            "wsgi.multithread": multithread,
+            "wsgi.multiprocess": config.workers > 1,
+            "wsgi.run_once": False,
+            "wsgi.file_wrapper": FileWrapper,
+            "wsgi.input_terminated": True,
+        }
+
+    # -- connections
+
+    def trusts(self, host: str) -> bool:
+        """Whether `host` (an address, "" on a Unix socket) is a trusted proxy."""
+        if self._trust_all or not host:
+            return True
+        if host in self._trusted_networks:
+            return True
+        try:
+            address = ipaddress.ip_address(host.partition("%")[0])
+        except ValueError:
+            return False
+        return any(address in network for network in self._trusted_networks.values())
+
+    def connection_environ(self, connection: Connection) -> dict[str, Any]:
+        """Return what the environ of every request on `connection` begins with."""
+        environ = self._environ.copy()
+        host, port = connection.peer
+        environ["REMOTE_ADDR"] = host
+        environ["REMOTE_PORT"] = str(port)
+        environ["SERVER_NAME"] = connection.address.host or "localhost"
+        environ["SERVER_PORT"] = str(connection.address.port or 80)
+        return environ
+
+    # -- requests
+
+    def serve(self, client: Client, request: Request, body: RequestBody | None) -> bool:
+        """Run one request; True where the connection may be kept open.
+
+        Blocking: as long as the application takes. Never raises: what the application
+        raises is logged and answered with 500, or the response is cut where it has begun.
+        """
+        started_ns = time.monotonic_ns()
+        words = self._words
+        words[scoreboard.IN_FLIGHT] += 1
+        self._row.enter(0, started_ns, f"{request.method} {request.path}".encode("latin-1"))
+        worker = self._worker
+        keep_alive = request.keep_alive and self._keepalive and worker.draining is None
+        response = WsgiResponse(
+            client, request, self._encoder, keep_alive, self._date(), self._sendfile
+        )
+        environ: dict[str, Any] | None = None
+        try:
+            environ = self._make_environ(client, request, body)
+            if self._pre_request is not None:
+                self._pre_request(worker, request)
+            iterable = self._application(environ, response.start_response)
+            try:
+                response.send(iterable)
+            finally:
+                # Whatever happened: the application may hold a file or a database cursor open in it.
+                if hasattr(iterable, "close"):
+                    iterable.close()
+        except ClientGoneError:
+            response.keep_alive = False
+        except RemoteProtocolError as error:
+            self._answer(client, request, response, error.status_hint)
+        except (Exception, SystemExit) as error:
+            event(
+                self._logs.error,
+                logging.ERROR,
+                "request failed",
+                exc_info=error,
+                method=request.method,
+                path=request.path,
+            )
+            self._answer(client, request, response, 500)
+        if response.fault is not None:
+            event(self._logs.error, logging.ERROR, response.fault, method=request.method, path=request.path)
+        if body is not None:
+            body.close()
+        self._account(client, request, response, environ, started_ns)
+        return response.keep_alive
+
+    def _make_environ(self, client: Client, request: Request, body: RequestBody | None) -> dict[str, Any]:
+        environ = client.environ.copy()
+        environ["REQUEST_METHOD"] = request.method
+        path = request.path
+        environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
+        environ["QUERY_STRING"] = request.query
+        environ["RAW_URI"] = environ["REQUEST_URI"] = request.target
+        environ["wsgi.input"] = io.BytesIO() if body is None else body.rewind()
+        if not request.minor:
+            environ["SERVER_PROTOCOL"] = "HTTP/1.0"
+        environ.update(request.fields.environ)
+        if client.trusted:
+            self._apply_scheme(environ)
+        return environ
+
+    def _apply_scheme(self, environ: dict[str, Any]) -> None:
+        """Believe a trusted proxy's word on the scheme the client used."""
+        said: bool | None = None
+        for key, secure in self._schemes:
+            value = environ.get(key)
+            if value is not None:
+                is_secure = value == secure
+                if said is not None and said is not is_secure:
+                    raise RemoteProtocolError("the fields that tell the scheme contradict each other", 400)
+                said = is_secure
+        if said:
+            environ["wsgi.url_scheme"] = "https"
+
+    def _answer(self, client: Client, request: Request, response: WsgiResponse, status: int) -> None:
+        """Answer with an error page, or cut what has begun."""
+        response.keep_alive = False
+        if response.begun:
+            client.abort()
+            return
+        response.failed = status
+        try:
+            client.write(error_page(status, self._date(), head_only=request.method == "HEAD"))
+        except ClientGoneError:
+            pass
+
+    def _account(
+        self,
+        client: Client,
+        request: Request,
+        response: WsgiResponse,
+        environ: dict[str, Any] | None,
+        started_ns: int,
+    ) -> None:
+        """Count and log a request that is over."""
+        worker, words = self._worker, self._words
+        duration_ns = time.monotonic_ns() - started_ns
+        code = response.code
+        words[scoreboard.IN_FLIGHT] -= 1
+        words[scoreboard.REQUESTS] += 1
+        words[scoreboard.STATUS_0XX + code // 100] += 1
+        words[scoreboard.BYTES_OUT] += response.sent
+        self._row.observe(duration_ns)
+        self._row.leave(0)
+        worker.last_response_at = (started_ns + duration_ns) / 1e9
+        if self._post_request is not None:
+            try:
+                self._post_request(worker, request, environ, response)
+            except Exception:
+                self._logs.error.exception("hook failed hook=post_request slot=%d", worker.slot)
+        if self._access is not None:
+            self._access.write(
+                AccessEntry(
+                    request=request,
+                    status=code,
+                    reason=response.reason,
+                    headers=response.headers,
+                    sent=response.sent,
+                    duration_ns=duration_ns,
+                    peer=client.peer[0],
+                    environ=environ,
+                )
+            )
+        if worker.requests_left > 0:
+            worker.count_down()
+
+    def log_refusal(self, peer: str, error: RemoteProtocolError) -> None:
+        """Log a request that was refused before it was one."""
+        event(self._logs.error, logging.INFO, "request refused", peer=peer, status=error.status_hint, reason=error.reason)
+
+
+class ErrorsStream:
+    """The `wsgi.errors` of every request: text for the error log.
+
+    Args:
+        logger: where it goes.
+    """
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    def write(self, text: str) -> None:
+        """Log `text`, without its last line end."""
+        if text.strip():
+            self._logger.error("%s", text.rstrip("\n"))
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Log each of `lines`."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _networks(allowed: Iterable[object]) -> tuple[bool, dict[str, Network]]:
+    """Return whether everybody is trusted, and the trusted networks by their text."""
+    networks: dict[str, Network] = {}
+    for item in allowed:
+        if str(item) == "*":
+            return True, {}
+        networks[str(item)] = ipaddress.ip_network(str(item), strict=False)
+    return False, networks
+
+
+def _post_request(hook: Callable[..., object] | None) -> Callable[..., object] | None:
+    """Return the hook as one that takes four arguments, whatever it takes."""
+    if hook is None:
+        return None
+    arity = len(inspect.signature(hook).parameters)
+    if arity >= 4:
+        return hook
+    return lambda *arguments: hook(*arguments[:arity])
