@@ -17,7 +17,8 @@ class Measure:
         per_second: requests per second.
         cpu_us: CPU time of the server's process tree for one request, microseconds.
         cpu_share: CPU time of the tree over the time that passed; under 0.9 the server was not what held things up.
-        noise: share of the time that others (processes, other guests of the host) had the server's processor.
+        noise: share of the time that others (processes, other guests of the host) had the server's processor or the
+            load's, whichever is more; over 5 % the rates say little.
         p50_us, p99_us: latency, microseconds.
         errors: requests that failed, all rounds together.
         pss_kib: proportional set size of the tree after the load, KiB.
@@ -44,16 +45,21 @@ def under_load(target: running.Running, headers: str, seconds: float, cpus: tupl
 
     Raises: load.LoadError.
     """
-    before, busy_before = processes.cpu_seconds(target.pid), processes.busy_seconds(cpus[0])
+    busy_before = [processes.busy_seconds(cpu) for cpu in cpus]
+    before, load_before = processes.cpu_seconds(target.pid), processes.reaped_seconds()
     result = load.run(target.port, headers, seconds, cpus[1])
-    used, busy = processes.cpu_seconds(target.pid) - before, processes.busy_seconds(cpus[0]) - busy_before
+    used, load_used = processes.cpu_seconds(target.pid) - before, processes.reaped_seconds() - load_before
+    busy = [processes.busy_seconds(cpu) - earlier for cpu, earlier in zip(cpus, busy_before, strict=True)]
+    # On a machine of one processor both run on it.
+    known = (used, load_used) if cpus[0] != cpus[1] else (used + load_used,) * 2
+    noise = max(0.0, *(taken - ours for taken, ours in zip(busy, known, strict=True)))
     if result.requests == 0:
         raise load.LoadError("not one request was answered")
     return Measure(
         per_second=result.per_second,
         cpu_us=used / result.requests * 1e6,
         cpu_share=used / result.seconds,
-        noise=max(0.0, busy - used) / result.seconds,
+        noise=noise / result.seconds,
         p50_us=result.p50_us,
         p99_us=result.p99_us,
         errors=result.errors,

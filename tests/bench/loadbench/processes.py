@@ -4,6 +4,7 @@ It knows nothing of servers or load; everything is found by process id, never by
 """
 
 import os
+import resource
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,12 @@ def parse_busy_ticks(text: str, cpu: int) -> int:
 def busy_seconds(cpu: int) -> float:
     """Return how long processor `cpu` has been busy since the machine started."""
     return parse_busy_ticks((PROC / "stat").read_text(), cpu) / TICKS_PER_SECOND
+
+
+def reaped_seconds() -> float:
+    """Return the CPU time of all the children of this process that have ended, wrk's among them."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def tree_of(root: int, stats: list[Stat]) -> list[Stat]:

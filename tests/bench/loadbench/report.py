@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from loadbench.measure import Measure, medians
@@ -22,7 +23,11 @@ COLUMNS = (
     "p99 ms",
     "PSS MiB",
     "errors",
+    f"{SUBJECT} / it",
+    "by CPU",
 )
+# Share of a processor that others may take before the rates say little.
+NOISE_LIMIT = 0.05
 
 
 @dataclass(slots=True)
@@ -40,18 +45,31 @@ class Row:
 
 
 def ratio(rows: Iterable[Row], row: Row, kind: str) -> float | None:
-    """Return Heeler's requests per second over those of `row`, or None where either is missing."""
+    """Return Heeler's requests per second over those of `row`, or None where either is missing.
+
+    It is the median of the rounds' ratios: the speed of a shared machine drifts, and a round is short.
+    """
+    subject = next((other for other in rows if other.server.name == SUBJECT), None)
+    ours = subject.rounds.get(kind, []) if subject else []
+    # A server that failed later on has fewer rounds than the other.
+    pairs = zip(ours, row.rounds.get(kind, []), strict=False)
+    ratios = [our.per_second / their.per_second for our, their in pairs]
+    return median(ratios) if ratios else None
+
+
+def cpu_ratio(rows: Iterable[Row], row: Row, kind: str) -> float | None:
+    """Return the CPU time per request of `row` over Heeler's: less disturbed by other processes."""
     subject = next((other.measure(kind) for other in rows if other.server.name == SUBJECT), None)
     peer = row.measure(kind)
-    return subject.per_second / peer.per_second if subject and peer else None
+    return peer.cpu_us / subject.cpu_us if subject and peer and subject.cpu_us else None
 
 
 def cells(rows: Sequence[Row], row: Row, kind: str) -> list[str]:
     """Return one line of the table as text."""
     measure = row.measure(kind)
     if measure is None:
-        return [row.server.name, row.version, "-", *[""] * (len(COLUMNS) - 2)]
-    over = ratio(rows, row, kind)
+        return [row.server.name, row.version, "-", *[""] * (len(COLUMNS) - 3)]
+    ratios = (ratio(rows, row, kind), cpu_ratio(rows, row, kind))
     return [
         row.server.name,
         row.version,
@@ -64,13 +82,13 @@ def cells(rows: Sequence[Row], row: Row, kind: str) -> list[str]:
         f"{measure.p99_us / 1000:.2f}",
         f"{measure.pss_kib / 1024:.1f}",
         str(measure.errors),
-        f"{over:.2f}" if over is not None else "",
+        *("" if over is None else f"{over:.2f}" for over in ratios),
     ]
 
 
 def table(rows: Sequence[Row], kind: str) -> str:
     """Return a Markdown table of one kind of load, readable as plain text too."""
-    lines = [[*COLUMNS, f"{SUBJECT} / it"]] + [cells(rows, row, kind) for row in rows]
+    lines = [list(COLUMNS)] + [cells(rows, row, kind) for row in rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
 
     # The first two columns are words and stand to the left; the others are figures.
@@ -97,8 +115,10 @@ def text(rows: Sequence[Row], kinds: Sequence[str]) -> str:
     parts = [f"hello, {kind} headers\n\n{table(rows, kind)}" for kind in kinds]
     notes = [f"{row.server.name}: {row.server.note}" for row in rows if row.server.note]
     notes += [f"{row.server.name}: NOT MEASURED: {row.failure}" for row in rows if row.failure]
-    targets = missed_targets(rows, kinds[0])
-    return "\n\n".join([*parts, "\n".join(notes), *["\n".join(targets)] * bool(targets)])
+    noise = max((measure.noise for row in rows for kind in kinds if (measure := row.measure(kind))), default=0.0)
+    if noise > NOISE_LIMIT:
+        notes.append(f"NOISY: others took up to {noise:.0%} of a processor; measure again on a quiet machine")
+    return "\n\n".join([*parts, "\n".join([*notes, *missed_targets(rows, kinds[0])])])
 
 
 def cpu_model() -> str:
@@ -130,6 +150,7 @@ def entry(rows: Sequence[Row], row: Row) -> dict[str, Any]:
         kinds[kind] = {
             "median": middle.as_dict(),
             "heeler_ratio": ratio(rows, row, kind),
+            "heeler_ratio_by_cpu": cpu_ratio(rows, row, kind),
             "rounds": [measure.as_dict() for measure in rounds],
         }
     return {

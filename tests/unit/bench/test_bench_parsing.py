@@ -1,5 +1,6 @@
 """The benchmark's reading of wrk's output and of /proc, and its arithmetic."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,28 @@ def test_ratio_and_target() -> None:
     rows = [row("heeler", 30.0), row("gunicorn", 2.0), row("granian", 25.0)]
     assert report.ratio(rows, rows[1], "browser") == pytest.approx(15.0)
     assert report.missed_targets(rows, "browser") == ["heeler is 1.20 times granian, the target is 1.3"]
+
+
+def test_ratio_is_taken_round_by_round() -> None:
+    """A machine that is twice as fast for one round does not change the ratio; a missing round is no matter."""
+    rows = [row("heeler", 10.0, 20.0, 10.0), row("bjoern", 20.0, 40.0)]
+    assert report.ratio(rows, rows[1], "browser") == pytest.approx(0.5)
+    assert report.ratio(rows, row("waitress"), "browser") is None
+
+
+def test_noise_is_told() -> None:
+    """Figures taken while others had the processor come with a warning, quiet ones without."""
+    quiet, noisy = row("bjoern", 9.0), row("granian", 8.0)
+    noisy.rounds["browser"] = [replace(measure(8.0), noise=0.3)]
+    assert "NOISY: others took up to 30%" in report.text([quiet, noisy], ("browser",))
+    assert "NOISY" not in report.text([quiet], ("browser",))
+
+
+def test_ratio_by_cpu_time() -> None:
+    """A peer that spends twice the CPU time on a request has a ratio of two."""
+    rows = [row("heeler", 10.0), row("waitress", 10.0)]
+    rows[1].rounds["browser"] = [replace(measure(10.0), cpu_us=40.0)]
+    assert report.cpu_ratio(rows, rows[1], "browser") == pytest.approx(2.0)
 
 
 def test_a_server_that_did_not_start_is_a_row() -> None:
