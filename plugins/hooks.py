@@ -4,6 +4,7 @@ Names, arguments and moments are Gunicorn's.
 """
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, Final, Literal
@@ -66,6 +67,7 @@ def fit(hook: Hook, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _cut(function: Callable[..., Any], count: int) -> Callable[..., Any]:
+    @functools.wraps(function)
     def with_fewer(*arguments: object) -> object:
         return function(*arguments[:count])
 

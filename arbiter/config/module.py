@@ -74,13 +74,14 @@ def _read_module(name: str) -> dict[str, Assignment]:
         raise ConfigError("config", None, f"no module named {name!r}: {error}") from error
     if spec is None or not spec.origin or not spec.origin.endswith(".py"):
         raise ConfigError("config", None, f"no module named {name!r} that is a Python file")
-    return _run(Path(spec.origin).read_bytes(), spec.origin, name)
+    return _run(Path(spec.origin).read_bytes(), spec.origin, name, spec.parent)
 
 
-def _run(code: bytes, path: str, shown: str) -> dict[str, Assignment]:
+def _run(code: bytes, path: str, shown: str, package: str | None = None) -> dict[str, Assignment]:
     """Run `code` in a fresh module and return what it sets."""
     module = types.ModuleType(MODULE_NAME)
     module.__file__ = path
+    module.__package__ = package or None
     sys.modules[MODULE_NAME] = module
     try:
         tree = ast.parse(code, path)

@@ -67,6 +67,9 @@ def check(plugin: Plugin) -> "type[Worker]":
             plugin.distribution,
             f"is written for version {loaded.api_version} of the worker API; this Heeler speaks version {API_VERSION}",
         )
+    missing = ", ".join(sorted(getattr(loaded, "__abstractmethods__", ())))
+    if missing:
+        raise PluginInvalid(plugin.name, plugin.distribution, f"lacks {missing}, which a worker class must provide")
     check_requirements(plugin, tuple(loaded.requires))
     return loaded
 
