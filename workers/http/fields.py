@@ -30,7 +30,9 @@ _SINGLE: Final = frozenset({"HTTP_HOST", "CONTENT_TYPE", "CONTENT_LENGTH", "HTTP
 class Fields:
     """One block of header fields and its meaning. Shared between requests: never change it.
 
-    `environ` holds what WSGI wants: `HTTP_*`, `CONTENT_TYPE` and `CONTENT_LENGTH`.
+    `environ` holds what WSGI wants: `HTTP_*`, `CONTENT_TYPE` and `CONTENT_LENGTH`;
+    `close` and `keep` whether Connection says so; `empty` that no content follows;
+    `plain` that Host is there besides, which makes a good HTTP/1.1 request.
     """
 
     __slots__ = (
@@ -44,6 +46,7 @@ class Fields:
         "expects_continue",
         "keep",
         "keys",
+        "plain",
         "upgrade",
     )
 
@@ -55,6 +58,7 @@ class Fields:
         self.content_length: int | None = None
         self.chunked = self.close = self.keep = self.expects_continue = self.upgrade = False
         self.empty = True
+        self.plain = False
 
     @property
     def pairs(self) -> list[Pair]:
@@ -67,7 +71,7 @@ class Fields:
         """Return these fields with Host replaced, for a target in absolute form."""
         environ = {"HTTP_HOST": authority} | self.environ | {"HTTP_HOST": authority}
         other = Fields(self.block, environ, self.keys)
-        for name in ("content_length", "chunked", "close", "keep", "expects_continue", "upgrade", "empty"):
+        for name in ("content_length", "chunked", "close", "keep", "expects_continue", "upgrade", "empty", "plain"):
             setattr(other, name, getattr(self, name))
         host = (b"host", authority.encode("latin-1"))
         other._pairs = [host, *(pair for pair in self.pairs if pair[0] != b"host")]
@@ -87,14 +91,14 @@ class FieldReader:
     """Reads blocks of fields; one serves all connections of a worker.
 
     Args:
-        limits: for the number of fields.
+        limits: the parsers' limits.
         header_map: what to do with names that have `_` in them.
     """
 
-    __slots__ = ("_feed", "_keys", "_limits", "_raw", "blocks")
+    __slots__ = ("_feed", "_keys", "_longest_kept", "_raw", "blocks")
 
     def __init__(self, limits: Limits, header_map: HeaderMap = "drop") -> None:
-        self._limits = limits
+        self._longest_kept = min(_KEPT_BYTES, limits.head_total - limits.longest_quick_line - 4)
         self._keys = EnvironKeys(header_map)
         self._raw: dict[bytes, bytes] = {}
         self.blocks: dict[bytes, Fields] = {}
@@ -117,7 +121,7 @@ class FieldReader:
         environ = self._environ(block)
         fields = Fields(block, environ, self._keys)
         interpret(fields)
-        if len(block) <= _KEPT_BYTES:
+        if len(block) <= self._longest_kept:
             if len(self.blocks) >= _KEPT_BLOCKS:
                 self.blocks.clear()
             self.blocks[block] = fields
@@ -218,3 +222,4 @@ def interpret(fields: Fields) -> None:
         if expect.lower() != "100-continue":
             raise RemoteProtocolError("the expectation is unknown", 417)
         fields.expects_continue = True
+    fields.plain = fields.empty and host is not None

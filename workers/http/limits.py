@@ -30,3 +30,8 @@ class Limits:
     def head_total(self) -> int:
         """The bytes of a head that may be buffered."""
         return max(self.head, self.request_line + self.field_size + 6)
+
+    @property
+    def longest_quick_line(self) -> int:
+        """The longest request line that is read without looking at the limits one by one."""
+        return self.request_line or 4094

@@ -10,10 +10,11 @@ from typing import Literal
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers.http import request_line
 from heeler.workers.http.chunked import ChunkedBody
-from heeler.workers.http.fields import FieldReader, Fields
+from heeler.workers.http.fields import FieldReader
 from heeler.workers.http.head_scan import HeadScan
 from heeler.workers.http.limits import Limits
 from heeler.workers.http.request import END, End, Request
+from heeler.workers.http.request_maker import make_request, quick_request
 
 Event = Request | bytes | End | RemoteProtocolError
 
@@ -34,11 +35,27 @@ class RequestParser:
             makes it fast; made anew when None.
     """
 
-    __slots__ = ("_buffer", "_chunks", "_keep_alive", "_left", "_limits", "_reader", "_scan", "_skipped", "_state")
+    __slots__ = (
+        "_blocks",
+        "_buffer",
+        "_chunks",
+        "_idle",
+        "_keep_alive",
+        "_left",
+        "_limits",
+        "_longest_line",
+        "_reader",
+        "_scan",
+        "_skipped",
+        "_state",
+    )
 
     def __init__(self, limits: Limits, reader: FieldReader | None = None) -> None:
         self._limits = limits
         self._reader = reader or FieldReader(limits)
+        self._blocks = self._reader.blocks
+        self._longest_line = limits.longest_quick_line
+        self._idle = True  # a request line is what comes next, with nothing before it
         self._state = _State.HEAD
         self._buffer = bytearray()  # of a head that is not whole
         self._scan: HeadScan | None = None
@@ -66,12 +83,23 @@ class RequestParser:
         answer with its status and close. Nothing comes after a request that is not kept
         alive either, and nothing is ever raised.
         """
+        if self._idle:
+            # The common case: one request without content, whose fields were seen before.
+            cut = data.find(b"\r\n")
+            fields = self._blocks.get(data[cut + 2 :])
+            if fields is not None and fields.plain and cut <= self._longest_line:
+                request = quick_request(data[:cut], fields)
+                if request is not None:
+                    if fields.close:
+                        self._close()
+                    return [request]
         events: list[Event] = []
         try:
             self._feed(data, events)
         except RemoteProtocolError as error:
             self._close()
             events.append(error)
+        self._idle = self._state is _State.HEAD and not self._buffer and not self._skipped
         return events
 
     def eof(self) -> None:
@@ -87,6 +115,7 @@ class RequestParser:
 
     def _close(self) -> None:
         self._state = _State.CLOSED
+        self._idle = False
         self._buffer = bytearray()
         self._scan = self._chunks = None
 
@@ -141,12 +170,13 @@ class RequestParser:
         try:
             if len(head) > limits.field_size or cut > limits.request_line or head.count(b"\n") - 2 > limits.fields:
                 HeadScan(limits).advance(head)
-            line = request_line.read(head[:cut])
+            line = head[:cut]
             fields = self._reader.read(head[cut + 2 :])
+            request = quick_request(line, fields) if fields.plain else None
+            return request or make_request(request_line.read(line), fields)
         except RemoteProtocolError:
             HeadScan(limits).advance(head)  # the first fault decides
             raise
-        return make_request(line, fields)
 
     def _begin(self, request: Request, events: list[Event]) -> None:
         """Make ready for the content that `request` announces."""
@@ -192,22 +222,3 @@ class RequestParser:
         self._state = _State.HEAD
         if not self._keep_alive:
             self._close()
-
-
-def make_request(line: request_line.RequestLine, fields: Fields) -> Request:
-    """Return the request of a line and fields that are good by themselves.
-
-    Raises:
-        RemoteProtocolError: they are not good together.
-    """
-    if line.minor:
-        if "HTTP_HOST" not in fields.environ:
-            raise RemoteProtocolError("Host is missing")
-        keep_alive = not fields.close
-    else:
-        if fields.chunked:
-            raise RemoteProtocolError("Transfer-Encoding in HTTP/1.0")
-        keep_alive = fields.keep and not fields.close
-    if line.authority is not None:
-        fields = fields.with_host(line.authority)
-    return Request(line.method, line.target, line.path, line.query, line.minor, fields, keep_alive, fields.empty)

@@ -6,7 +6,9 @@ from typing import Final, NamedTuple
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers.http.authority import is_authority
 
-_METHODS: Final = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")}
+METHODS: Final = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")}
+"""The common methods."""
+
 _VERSIONS: Final = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
 _is_version: Final = re.compile(rb"HTTP/[0-9]\.[0-9]").fullmatch
 _is_token: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
@@ -36,7 +38,7 @@ def read(line: bytes) -> RequestLine:
     if len(parts) != 3:
         raise RemoteProtocolError("the request line is malformed")
     minor = _VERSIONS.get(parts[2])
-    method = _METHODS.get(parts[0]) or _method(parts[0], parts[2])
+    method = METHODS.get(parts[0]) or _method(parts[0], parts[2])
     if minor is None:
         raise _version_error(parts[2])
     try:
