@@ -5,6 +5,7 @@ source does. A peer that cannot be installed is named, and the others are measur
 """
 
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -47,6 +48,8 @@ def missing_debian_packages(programs: Iterable[str]) -> list[str]:
         needed.append("libev-dev")
     if not Path(sysconfig.get_path("include"), "Python.h").exists():
         needed.append("python3-dev")
+    if importlib.util.find_spec("ensurepip") is None:
+        needed.append("python3-venv")  # Debian's Python comes without what `python -m venv` needs
     return needed
 
 
