@@ -27,9 +27,7 @@ class ConfigError(HeelerError):
 
     exit_status = ExitStatus.CONFIG
 
-    def __init__(
-        self, setting: str | None, source: str | None, reason: str, value: object = None
-    ) -> None:
+    def __init__(self, setting: str | None, source: str | None, reason: str, value: object = None) -> None:
         self.setting = setting
         self.source = source
         self.reason = reason

@@ -32,14 +32,21 @@ class Plugin:
     Args:
         name: as it was asked for, or as it is registered.
         distribution: the distribution that brings it; None where it is named by its place, or given as a class.
-        version: of that distribution.
         target: where it is: `package.module:Class`, or the class itself.
     """
 
     name: str
     distribution: str | None
-    version: str | None
     target: str | type
+
+    @property
+    def version(self) -> str | None:
+        """The version of the distribution; reading it takes longer than finding the plugin."""
+        if self.distribution is None:
+            return None
+        from heeler.plugins.metadata import distribution
+
+        return distribution(self.distribution).version
 
     def load(self) -> type:
         """Import and return the class.
@@ -119,13 +126,13 @@ def check_requirements(plugin: Plugin, requires: tuple[str, ...]) -> None:
 
 def _find(group: str, name: str | type) -> Plugin:
     if isinstance(name, type):
-        return Plugin(name.__name__, None, None, name)
+        return Plugin(name.__name__, None, name)
     if ":" in name:
         left, _, right = name.partition(":")
-        return _by_distribution(group, left, right) or Plugin(name, None, None, name)
+        return _by_distribution(group, left, right) or Plugin(name, None, name)
     if "." in name:
         module, _, attribute = name.rpartition(".")
-        return Plugin(name, None, None, f"{module}:{attribute}")
+        return Plugin(name, None, f"{module}:{attribute}")
     return _by_name(group, name)
 
 
@@ -152,7 +159,14 @@ def _by_distribution(group: str, distribution_name: str, name: str) -> Plugin | 
         points = distribution(distribution_name).entry_points
     except (PackageNotFoundError, ValueError):
         return None
-    return next((_plugin(point) for point in points if point.group == group and point.name == name), None)
+    return next(
+        (
+            Plugin(name, distribution_name, f"{point.module}:{point.attr}")
+            for point in points
+            if point.group == group and point.name == name
+        ),
+        None,
+    )
 
 
 def _installed(group: str) -> list[Plugin]:
@@ -164,8 +178,7 @@ def _installed(group: str) -> list[Plugin]:
 def _plugin(point: "EntryPoint") -> Plugin:
     # The extras that an entry point may ask for (`module:Class [extra]`) are no part of the place.
     target = f"{point.module}:{point.attr}"
-    found = point.dist
-    return Plugin(point.name, found.name if found else None, found.version if found else None, target)
+    return Plugin(point.name, point.dist.name if point.dist else None, target)
 
 
 def _not_found(group: str, name: str) -> PluginNotFound:

@@ -1,6 +1,5 @@
 """`--check-config`: everything short of binding, in this process."""
 
-
 from heeler.arbiter.commands.output import complain, line
 from heeler.arbiter.config.loader import Loaded
 from heeler.plugins.errors import AppLoadError

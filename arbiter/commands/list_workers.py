@@ -1,12 +1,14 @@
 """`heeler workers [--json]`: the installed worker classes, none of which is imported."""
 
-import dataclasses
 import json
 from collections.abc import Sequence
+from typing import Final
 
 from heeler.arbiter.commands.output import line
 from heeler.arbiter.config.flags import Parser
 from heeler.plugins.registry import Plugin, workers
+
+_FIELDS: Final = ("name", "distribution", "version", "class")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -16,9 +18,9 @@ def run(argv: Sequence[str]) -> int:
     wanted = parser.parse_args(list(argv))
     found = workers()
     if wanted.json:
-        line(json.dumps([dataclasses.asdict(plugin) for plugin in found], indent=2))
+        line(json.dumps([dict(zip(_FIELDS, _row(plugin), strict=True)) for plugin in found], indent=2))
         return 0
-    rows = [("NAME", "DISTRIBUTION", "VERSION", "CLASS"), *map(_row, found)]
+    rows = [tuple(field.upper() for field in _FIELDS), *map(_row, found)]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
@@ -26,5 +28,5 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _row(plugin: Plugin) -> tuple[str, str, str, str]:
+def _row(plugin: Plugin) -> tuple[str, ...]:
     return plugin.name, plugin.distribution or "", plugin.version or "", str(plugin.target)

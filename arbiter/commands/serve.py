@@ -1,7 +1,6 @@
 """`heeler [run] APP`: serve, or only check that it could be."""
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,13 +12,12 @@ from heeler.plugins.errors import UsageError
 def run(argv: Sequence[str]) -> int:
     """Read the settings and serve until told to stop."""
     loaded = read(argv)
-    loaded.enter()
     if loaded.config.print_config:
         from heeler.arbiter.commands.show_config import print_text
 
         print_text(loaded, changed=False)
     if loaded.config.print_config or loaded.config.check_config:
-        sys.stdout.flush()
+        loaded.enter()
         return check(loaded)
     from heeler.arbiter.runner import run as serve
 

@@ -42,8 +42,7 @@ def as_json(loaded: Loaded, key: str | None, *, changed: bool) -> dict[str, dict
     """Return value and source by name, of JSON types only."""
     wanted = [key] if key else names(loaded, changed=changed)
     return {
-        name: {"value": _plain(getattr(loaded.config, name)), "source": loaded.config.source(name)}
-        for name in wanted
+        name: {"value": _plain(getattr(loaded.config, name)), "source": loaded.config.source(name)} for name in wanted
     }
 
 

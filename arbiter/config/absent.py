@@ -59,8 +59,6 @@ ABSENT: Final[tuple[Absent, ...]] = (
     _nothing("worker_tmp_dir", ("--worker-tmp-dir",), "heartbeats are words in shared memory, not files"),
     _nothing("tmp_upload_dir", (), "it is read nowhere in Gunicorn either; see `spool_dir`"),
     _nothing("default_proc_name", (), "see `proc_name`"),
-    Absent("enable_stdio_inheritance", ("--enable-stdio-inheritance", "-R"),
-           "a daemon's output goes to the error log with `capture_output`", switch=True),
     Absent("syslog", ("--log-syslog",), "no syslog output; use `logconfig` with a SysLogHandler", switch=True),
     _nothing("syslog_addr", ("--log-syslog-to",), _SYSLOG),
     _nothing("syslog_prefix", ("--log-syslog-prefix",), _SYSLOG),
@@ -69,10 +67,14 @@ ABSENT: Final[tuple[Absent, ...]] = (
     _later("statsd_host", ("--statsd-host",), "metrics by StatsD are; `heeler status --json` has the numbers"),
     _nothing("statsd_prefix", ("--statsd-prefix",), "there is no StatsD in this version yet"),
     _nothing("dogstatsd_tags", ("--dogstatsd-tags",), "there is no StatsD in this version yet"),
-    _nothing("enable_backlog_metric", ("--enable-backlog-metric",), "there is no StatsD in this version yet",
-             switch=True),
-    Absent("paste", ("--paste", "--paster"),
-           "PasteDeploy files are not read; name a module that calls `paste.deploy.loadapp`"),
+    _nothing(
+        "enable_backlog_metric", ("--enable-backlog-metric",), "there is no StatsD in this version yet", switch=True
+    ),
+    Absent(
+        "paste",
+        ("--paste", "--paster"),
+        "PasteDeploy files are not read; name a module that calls `paste.deploy.loadapp`",
+    ),
     Absent("raw_paste_global_conf", ("--paste-global",), "PasteDeploy files are not read"),
     _later("proxy_protocol", ("--proxy-protocol",), "the PROXY protocol is", "off"),
     _nothing("proxy_allow_ips", ("--proxy-allow-from",), "there is no PROXY protocol in this version yet"),
@@ -85,8 +87,9 @@ ABSENT: Final[tuple[Absent, ...]] = (
     _later("ciphers", ("--ciphers",), _TLS),
     _nothing("ssl_version", ("--ssl-version",), "Gunicorn ignores it too"),
     _nothing("suppress_ragged_eofs", ("--suppress-ragged-eofs",), "there is no TLS in this version yet", switch=True),
-    _nothing("do_handshake_on_connect", ("--do-handshake-on-connect",), "there is no TLS in this version yet",
-             switch=True),
+    _nothing(
+        "do_handshake_on_connect", ("--do-handshake-on-connect",), "there is no TLS in this version yet", switch=True
+    ),
     _later("http_protocols", ("--http-protocols",), "HTTP/2 is", "h1", ["h1"], ("h1",)),
     _later("http2_cleartext", ("--http2-cleartext",), "HTTP/2 is", "off"),
     _nothing("http2_max_concurrent_streams", ("--http2-max-concurrent-streams",), _HTTP2),

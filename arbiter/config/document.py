@@ -109,7 +109,8 @@ def _facts(setting: Setting) -> Iterator[str]:
     yield f"Environment: {_code(variables)}"
     yield f"Default: {_default(setting.default)}"
     if setting.example:
-        yield f"Example: `{setting.name} = {setting.example!r}`"
+        given = f"{setting.cli[0]} {setting.example}" if setting.cli else f"{setting.name} = {setting.example!r}"
+        yield f"Example: `{given}`"
     if not setting.reloadable:
         yield "A reload (HUP) does not change it."
     if setting.gunicorn:

@@ -14,14 +14,6 @@ from heeler.arbiter.config.settings.worker_processes import WORKER_PROCESSES
 from heeler.plugins.setting import Setting
 
 SETTINGS: Final[tuple[Setting, ...]] = (
-    CONFIG_FILE
-    + SOCKETS
-    + WORKER_PROCESSES
-    + TIMEOUTS
-    + LIMITS
-    + HTTP
-    + PROCESS
-    + LOGS
-    + HOOK_FUNCTIONS
+    CONFIG_FILE + SOCKETS + WORKER_PROCESSES + TIMEOUTS + LIMITS + HTTP + PROCESS + LOGS + HOOK_FUNCTIONS
 )
 """Every setting of the core."""

@@ -25,7 +25,6 @@ CONFIG_FILE = (
         "Config file",
         metavar="APP",
         example="shop.wsgi:application",
-        reloadable=False,
         gunicorn="Gunicorn's name for it, `wsgi_app`, works too.",
     ),
     Setting(
@@ -36,7 +35,6 @@ CONFIG_FILE = (
         "Config file",
         metavar="APP",
         example="shop.wsgi:application",
-        reloadable=False,
     ),
     Setting(
         "check_config",

@@ -89,6 +89,16 @@ PROCESS = (
         reloadable=False,
     ),
     Setting(
+        "enable_stdio_inheritance",
+        boolean,
+        False,
+        "Let a daemon go on to write to the standard output and error it was started with.",
+        "Processes",
+        cli=("--enable-stdio-inheritance", "-R"),
+        flag=True,
+        reloadable=False,
+    ),
+    Setting(
         "pidfile",
         optional(text),
         None,
