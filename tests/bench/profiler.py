@@ -126,7 +126,10 @@ def hot_functions(stacks: Path, top: int) -> str:
     samples = parse_stacks(stacks.read_text())
     if not samples.total:
         raise ToolFailed("py-spy took no sample of a running thread")
-    lines = [f"functions by own time ({samples.total} samples; all stacks in {stacks})", "   own   with callees"]
+    lines = [
+        f"functions by own time ({samples.total} samples, {samples.waiting} more while it waited; all in {stacks})",
+        "   own  with callees",
+    ]
     for frame, own in samples.own.most_common(top):
         lines.append(f"{own / samples.total:6.1%}  {samples.inclusive[frame] / samples.total:6.1%}  {short(frame)}")
     return "\n".join(lines)

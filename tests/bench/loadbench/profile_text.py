@@ -3,6 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass
 
+# Where a process without work stands; with native stacks py-spy cannot tell it from one that runs.
+WAITS = frozenset({"epoll_wait", "epoll_pwait", "poll", "ppoll", "select", "__select", "pselect"})
+
 
 @dataclass(frozen=True, slots=True)
 class Calls:
@@ -26,9 +29,13 @@ def parse_strace_counts(text: str) -> list[Calls]:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Samples by function: those in which it ran itself, and those in which it was anywhere on the stack."""
+    """Samples by function: those in which it ran itself, and those in which it was anywhere on the stack.
+
+    `waiting` counts the samples in which the process waited for events; they are in none of the others.
+    """
 
     total: int
+    waiting: int
     own: Counter[str]
     inclusive: Counter[str]
 
@@ -40,12 +47,16 @@ def parse_stacks(text: str) -> Samples:
     """
     own: Counter[str] = Counter()
     inclusive: Counter[str] = Counter()
+    waiting = 0
     for line in text.splitlines():
         stack, _, count = line.rpartition(" ")
         if not stack or not count.isdigit():
             continue
         frames = [frame.strip() for frame in stack.split(";")]
+        if frames[-1].partition(" ")[0] in WAITS:
+            waiting += int(count)
+            continue
         own[frames[-1]] += int(count)
         for frame in set(frames):
             inclusive[frame] += int(count)
-    return Samples(own.total(), own, inclusive)
+    return Samples(own.total(), waiting, own, inclusive)

@@ -151,11 +151,12 @@ def test_strace_counts_are_read() -> None:
 
 
 def test_stacks_are_read() -> None:
-    """The innermost frame has the sample as its own; a function that calls itself counts once a sample."""
-    samples = profile_text.parse_stacks("main (a.py);loop (a.py);loop (a.py) 3\nmain (a.py);send (libc.so.6) 5\n\n")
-    assert samples.total == 8
-    assert samples.own == {"loop (a.py)": 3, "send (libc.so.6)": 5}
-    assert samples.inclusive == {"main (a.py)": 8, "loop (a.py)": 3, "send (libc.so.6)": 5}
+    """The innermost frame has the sample as its own; a recursive one counts once, waiting does not."""
+    stacks = ("main (a.py);loop (a.py);loop (a.py) 3", "main (a.py);send (c.so) 5", "main (a.py);epoll_wait (c.so) 9")
+    samples = profile_text.parse_stacks("\n".join([*stacks, ""]))
+    assert (samples.total, samples.waiting) == (8, 9)
+    assert samples.own == {"loop (a.py)": 3, "send (c.so)": 5}
+    assert samples.inclusive == {"main (a.py)": 8, "loop (a.py)": 3, "send (c.so)": 5}
 
 
 def test_requirements_name_every_server() -> None:
