@@ -6,6 +6,7 @@ Decides how log files are opened, owned and reopened. Must not know what is writ
 import contextlib
 import os
 import stat
+import sys
 from collections.abc import Iterable
 from typing import Final
 
@@ -139,9 +140,10 @@ def _is_safe_to_give(path: str, fd: int) -> bool:
 
 
 def hold_standard_streams() -> None:
-    """Put /dev/null where 0, 1 or 2 is closed.
+    """Put /dev/null where stdin, stdout or stderr is closed.
 
-    Else the next file or socket to be opened would get that number, and log lines with it.
+    Else the next file or socket to be opened would get that number, and log lines with it;
+    and an application that writes to `sys.stderr` would find None there.
     """
     for descriptor in (0, 1, 2):
         try:
@@ -152,6 +154,9 @@ def hold_standard_streams() -> None:
                 os.dup2(null, descriptor)
                 os.close(null)
             os.set_inheritable(descriptor, True)
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, "w", errors="backslashreplace", closefd=False))  # noqa: SIM115  # stays
 
 
 def owner_of(user: str | int | None, group: str | int | None) -> Owner | None:

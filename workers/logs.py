@@ -6,6 +6,7 @@ configuration is read (`log_config`).
 """
 
 import logging
+import os
 import sys
 from typing import Final
 
@@ -84,6 +85,7 @@ class Logs:
         self.access: AccessWriter | None = None
         self._error_file: LogFile | None = None
         self._captures = False
+        self._made_by = os.getpid()
 
     @classmethod
     def setup(cls, config: Config) -> "Logs":
@@ -148,6 +150,10 @@ class Logs:
                 open_again()
             except OSError as error:
                 event(self.error, logging.WARNING, "log not reopened", path=error.filename, reason=error.strerror)
+        if os.getpid() == self._made_by:
+            event(self.arbiter, logging.INFO, "logs reopened")
+        else:
+            event(self.worker, logging.DEBUG, "logs reopened")
 
     def close(self) -> None:
         """Close the files; the loggers are left to whoever was set up after."""

@@ -206,7 +206,7 @@ def test_reopen(path: pathlib.Path, tmp_path: pathlib.Path) -> None:
     logs.reopen()
     event(logs.worker, logging.INFO, "three")
     assert messages(path.with_suffix(".1")) == ["one", "two"]
-    assert messages(path) == ["three"]
+    assert messages(path) == ["logs reopened", "three"]
     assert access.exists()
     assert logs.access.file.fd == before
     assert not os.get_inheritable(before)
@@ -223,7 +223,7 @@ def test_reopen_fails(tmp_path: pathlib.Path) -> None:
     event(logs.worker, logging.INFO, "on")
     logs.close()
     reason = f'log not reopened path={folder}/error.log reason="No such file or directory"'
-    assert messages(tmp_path / "moved" / "error.log") == [reason, "on"]
+    assert messages(tmp_path / "moved" / "error.log") == [reason, "logs reopened", "on"]
 
 
 def test_standard_streams_are_not_opened() -> None:
@@ -359,7 +359,7 @@ def test_log_config_of_gunicorn(path: pathlib.Path, tmp_path: pathlib.Path) -> N
     event(logs.worker, logging.INFO, "two")
     logs.close()
     assert (tmp_path / "moved.log").read_text() == "heeler.worker|one\n"
-    assert found.read_text() == "heeler.worker|two\n"
+    assert found.read_text() == "heeler.arbiter|logs reopened\nheeler.worker|two\n"
     assert path.read_text() == ""
 
 
