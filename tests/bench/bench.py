@@ -98,7 +98,7 @@ def measure(rows: Sequence[Row], options: argparse.Namespace) -> None:
             try:
                 found = one_round(row.server, options.kinds, options.seconds, cpus)
             except (NotServing, LoadError) as error:
-                row.failure = str(error)
+                row.failure = f"{error} (its log: {environment.LOGS / row.server.name}.log)"
                 say(f"{row.server.name}: {error}")
                 continue
             for kind, one in found.items():
