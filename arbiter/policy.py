@@ -23,6 +23,8 @@ KILL_MARGIN_S: Final = 1.0
 """Beyond `graceful_timeout`: a worker cuts and counts by itself what is left then."""
 BOOTING_GRACE_S: Final = 0.5
 """A child stopped in its boot has nothing to drain, and may be deaf in its import."""
+REPEAT_S: Final = 0.25
+"""A second TERM so soon is the same wish: timeout(1), for one, sends it to the process and to its group."""
 BOOT_DEATHS: Final = 2
 """So many deaths without a word end a reload; one may be chance (out of memory)."""
 
@@ -64,6 +66,7 @@ class Policy:
         self._coming_limits = limits
         self._rolling = False
         self._quick = False
+        self._stopping_at = 0.0
         self._cut = False
         self._failure: tuple[ExitStatus, str] | None = None
         self._out: list[events.Action] = []
@@ -162,11 +165,11 @@ class Policy:
         """The child says that trying again would not help."""
         if child.life is not Life.BOOTING:
             return
+        self._end(child, now + ABORT_GRACE_S)
         if self.phase is Phase.STARTING:
             self._give_up(ExitStatus(status), text, now)
         else:
             self._log("error", "worker boot failed", child, block=text)
-        self._end(child, now + ABORT_GRACE_S)
         self._failed_to_boot(child, text.rstrip().rpartition("\n")[2], now, is_final=True)
 
     def _fork_failed(self, child: Child, reason: str, now: float) -> None:
@@ -273,10 +276,11 @@ class Policy:
     def _stop_asked(self, quick: bool, now: float) -> None:
         if self.phase is not Phase.STOPPING:
             self._enter(Phase.STOPPING)
+            self._stopping_at = now
             self.pool.coming = None
             self._do(events.CloseListeners())
             self._log("info", "stopping", None, how="quick" if quick else "graceful")
-        elif not self._quick:
+        elif not self._quick and (quick or now >= self._stopping_at + REPEAT_S):
             self._log("warning", "stopping", None, how="quick")
             quick = True
         else:

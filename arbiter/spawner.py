@@ -70,9 +70,7 @@ class Spawner:
         row.set("pid", pid)
         return Member(spawn.age, pid, ours, row, loaded, view)
 
-    def _live(
-        self, spawn: events.Spawn, settings: Settings, row: Row, channel: Channel, mask: set[int]
-    ) -> NoReturn:
+    def _live(self, spawn: events.Spawn, settings: Settings, row: Row, channel: Channel, mask: set[int]) -> NoReturn:
         """Be the child, until its end. Whatever happens, no code of the arbiter runs in it."""
         loaded, logs = settings.loaded, settings.logs
         status: int = ExitStatus.INTERNAL

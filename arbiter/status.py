@@ -1,0 +1,183 @@
+"""`heeler status`: reads the scoreboard of a running Heeler through /proc, and prints it.
+
+The server takes no part in it: it may be stuck, and is not slowed down.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from heeler.arbiter.pidfile import read_pid
+from heeler.plugins.errors import HeelerError
+from heeler.workers.scoreboard import Reload, Role, Row, Scoreboard, State
+
+_LINK: Final = "/memfd:heeler-scoreboard"
+_HEADINGS: Final = ("SLOT", "PID", "STATE", "GEN", "UP", "REQUESTS", "CONNS", "BUSY", "BEAT", "IN FLIGHT")
+
+
+def run(pid: int | None, pidfile: str | None, as_json: bool) -> int:
+    """Print what a running Heeler is doing.
+
+    Args:
+        pid: the arbiter's process id, or that of one of its children.
+        pidfile: a file that holds it; with neither, the only Heeler that runs here is meant.
+        as_json: True for one JSON object instead of a table.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        HeelerError: there is no such Heeler, or it may not be looked at.
+    """
+    board = _open(_find(pid, pidfile))
+    found = report(board, time.monotonic_ns())
+    sys.stdout.write(json.dumps(found, indent=2) + "\n" if as_json else table(found))
+    return 0
+
+
+# -- finding it --------------------------------------------------------------
+
+
+def _find(pid: int | None, pidfile: str | None) -> int:
+    if pid is not None:
+        return pid
+    if pidfile is not None:
+        found = read_pid(pidfile)
+        if found is None:
+            raise HeelerError(f"{pidfile} holds no process id")
+        return found
+    arbiters = _arbiters()
+    if len(arbiters) == 1:
+        return arbiters[0]
+    if not arbiters:
+        raise HeelerError("no Heeler is running here that you may look at")
+    listed = ", ".join(str(arbiter) for arbiter in arbiters)
+    raise HeelerError(f"several Heelers are running ({listed}): say which with --pid or --pidfile")
+
+
+def _arbiters() -> list[int]:
+    """Return the processes that hold a scoreboard while their parent holds another or none."""
+    held = {pid: path for pid in _pids() if (path := _path_of(pid)) is not None}
+    boards = {pid: os.stat(path).st_ino for pid, path in held.items() if os.path.exists(path)}
+    return [pid for pid, inode in boards.items() if boards.get(_parent(pid)) != inode]
+
+
+def _pids() -> list[int]:
+    return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def _parent(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return int(file.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def _path_of(pid: int) -> str | None:
+    """Return the path of the process's scoreboard; None where there is none to be seen."""
+    try:
+        return _scan(pid)
+    except OSError:
+        return None
+
+
+def _scan(pid: int) -> str | None:
+    folder = f"/proc/{pid}/fd"
+    for fd in os.listdir(folder):
+        path = f"{folder}/{fd}"
+        if os.readlink(path).startswith(_LINK):
+            return path
+    return None
+
+
+def _open(pid: int) -> Scoreboard:
+    try:
+        path = _scan(pid)
+        if path is None:
+            raise HeelerError(f"process {pid} is no Heeler")
+        return Scoreboard.open(path)
+    except FileNotFoundError as error:
+        raise HeelerError(f"there is no process {pid}") from error
+    except PermissionError as error:
+        raise HeelerError(f"process {pid} is another user's: look as that user, or as root") from error
+    except ValueError as error:
+        raise HeelerError(str(error)) from error
+
+
+# -- what it says ------------------------------------------------------------
+
+
+def report(board: Scoreboard, now_ns: int) -> dict[str, object]:
+    """Return all that a scoreboard says, as JSON would have it; times are seconds until `now_ns`."""
+    children = [_child(row, now_ns) for row in board.rows if row.get("state") != State.FREE]
+    totals = board.totals.snapshot()
+    counters = {name: value for name, value in totals.items() if value and name != "state"}
+    return {
+        "pid": board.get("arbiter_pid"),
+        "generation": board.get("generation"),
+        "workers": board.get("workers"),
+        "reload": Reload(board.get("reload")).name.lower(),
+        "up_s": _since(board.get("started_at"), now_ns),
+        "children": sorted(children, key=lambda child: (child["role"], child["slot"], child["age"])),
+        "gone": counters,
+    }
+
+
+def _child(row: Row, now_ns: int) -> dict[str, object]:
+    found: dict[str, object] = dict(row.snapshot())
+    for name in ("boot_at", "ready_at", "beat_at", "boot_deadline"):
+        del found[name]
+    found["state"] = State(row.get("state")).name.lower()
+    found["role"] = Role(row.get("role")).name.lower() if row.get("role") else ""
+    found["up_s"] = _since(row.get("boot_at"), now_ns)
+    found["ready_s"] = _since(row.get("ready_at"), now_ns)
+    found["beat_s"] = _since(row.get("beat_at"), now_ns)
+    found["running"] = [
+        {"request": request.what, "seconds": round(now_ns / 1e9 - request.started, 3)} for request in row.in_flight()
+    ]
+    return found
+
+
+def _since(at_ns: int, now_ns: int) -> float | None:
+    return round((now_ns - at_ns) / 1e9, 3) if at_ns else None
+
+
+def table(found: dict[str, object]) -> str:
+    """Return a report as people read it."""
+    head = (
+        f"arbiter {found['pid']}  generation {found['generation']}  workers {found['workers']}"
+        f"  reload {str(found['reload']).replace('_', ' ')}  up {_span(found['up_s'])}\n\n"
+    )
+    children = found["children"]
+    assert isinstance(children, list)
+    return head + _columns([_HEADINGS, *(_cells(child) for child in children)])
+
+
+def _cells(child: dict[str, object]) -> tuple[str, ...]:
+    running = child["running"]
+    assert isinstance(running, list)
+    first = f"{running[0]['request']} {_span(running[0]['seconds'])}" if running else ""
+    more = f" (+{len(running) - 1})" if len(running) > 1 else ""
+    numbers = (str(child[name]) for name in ("requests", "connections", "in_flight"))
+    place = (str(child["slot"]), str(child["pid"]), str(child["state"]), str(child["generation"]))
+    return (*place, _span(child["up_s"]), *numbers, _span(child["beat_s"]), first + more)
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "".join(line.rstrip() + "\n" for line in lines)
+
+
+def _span(seconds: object) -> str:
+    """Return a time span in its largest fitting unit: `0.2s`, `41s`, `12m`, `7h`, `3d`."""
+    if not isinstance(seconds, int | float):
+        return "-"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{seconds:.1f}s"

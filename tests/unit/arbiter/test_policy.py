@@ -1,0 +1,455 @@
+"""What the policy does about each thing that may happen; no process is made."""
+
+import dataclasses
+
+import pytest
+
+from heeler.arbiter import events
+from heeler.arbiter.children import Child, IllegalTransition, Life
+from heeler.arbiter.policy import (
+    ABORT_GRACE_S,
+    BOOTING_GRACE_S,
+    KILL_MARGIN_S,
+    QUIT_GRACE_S,
+    REPEAT_S,
+    Phase,
+    Policy,
+)
+from heeler.plugins.exit_status import ExitStatus
+from heeler.workers import messages
+
+
+class Arena:
+    """A policy, a clock that tests move, and all it has done so far."""
+
+    def __init__(self, workers: int = 2, **limits: float) -> None:
+        self.limits = events.Limits(workers=workers, **limits)  # type: ignore[arg-type]  # numbers, all of them
+        self.policy = Policy(self.limits)
+        self.now = 100.0
+        self.done: list[events.Action] = []
+        self.step(events.Begin())
+
+    def step(self, event: events.Event) -> list[events.Action]:
+        """Take in an event, confirm the forks it causes, return the actions."""
+        actions = self.policy.step(event, self.now)
+        self.done += actions
+        for action in actions:
+            if isinstance(action, events.Spawn):
+                self.policy.step(events.Forked(action.age, 1000 + action.age), self.now)
+        return actions
+
+    def after(self, seconds: float) -> list[events.Action]:
+        """Let time pass, without an event."""
+        self.now += seconds
+        return self.step(events.Tick())
+
+    def ready(self, *ages: int) -> list[events.Action]:
+        """Let children say that they are ready."""
+        return [action for age in ages for action in self.step(events.Heard(age, messages.Ready()))]
+
+    def exits(self, *ages: int, how: str = "exit 0", cut: int = 0) -> list[events.Action]:
+        """Let children be gone."""
+        return [action for age in ages for action in self.step(events.Exited(age, how, cut))]
+
+    def lives(self) -> dict[int, Life]:
+        """What each child is at, by age."""
+        return {child.age: child.life for child in self.policy.children}
+
+
+def spawned(actions: list[events.Action]) -> list[tuple[int, int]]:
+    """The (slot, generation) of the children that are to be forked."""
+    return [(action.slot, action.generation) for action in actions if isinstance(action, events.Spawn)]
+
+
+def sent(actions: list[events.Action]) -> dict[int, messages.Message]:
+    """What is to be said, by child."""
+    return {action.age: action.message for action in actions if isinstance(action, events.Send)}
+
+
+def killed(actions: list[events.Action]) -> list[int]:
+    """Who is to be killed."""
+    return [action.age for action in actions if isinstance(action, events.Kill)]
+
+
+def aborted(actions: list[events.Action]) -> list[int]:
+    """Who is to write its stacks."""
+    return [action.age for action in actions if isinstance(action, events.Abort)]
+
+
+def phrases(actions: list[events.Action]) -> list[str]:
+    """The lifecycle phrases that are to be logged, at INFO or above."""
+    return [action.phrase for action in actions if isinstance(action, events.Log) and action.level != "debug"]
+
+
+def steps(actions: list[events.Action]) -> list[str]:
+    """The points that a reload comes to."""
+    return [action.at for action in actions if isinstance(action, events.ReloadStep)]
+
+
+def ending(actions: list[events.Action]) -> ExitStatus | None:
+    """The exit status, if the server is to end."""
+    return next((action.status for action in actions if isinstance(action, events.Exit)), None)
+
+
+# -- start
+
+
+def test_the_boot_deadline_stands_before_the_fork() -> None:
+    """A child is forked with its deadline already set, so that a hang in its boot has an end."""
+    arena = Arena(workers=1, boot_timeout_s=7.0)
+    (spawn,) = [action for action in arena.done if isinstance(action, events.Spawn)]
+    assert spawn.deadline == arena.now + 7.0
+    assert arena.policy.deadline() == arena.now + 7.0
+
+
+def test_few_boot_until_one_has_been_ready() -> None:
+    """Unproven code is booted by few workers at first; once one is ready, by all."""
+    arena = Arena(workers=16)
+    assert len(spawned(arena.done)) == 4
+    assert len(spawned(arena.ready(1))) == 12
+
+
+def test_the_first_ready_worker_opens_the_server_once() -> None:
+    """Serving is announced with the first worker that is ready, and never again."""
+    arena = Arena(workers=2)
+    assert sum(isinstance(action, events.Serving) for action in arena.ready(1)) == 1
+    assert not any(isinstance(action, events.Serving) for action in arena.ready(2))
+
+
+def test_an_application_that_does_not_load_ends_the_first_start_once() -> None:
+    """Several workers that fail at the same moment give one text, one status, and nothing in the log."""
+    arena = Arena(workers=3)
+    actions = arena.step(events.Heard(1, messages.BootFailed(4, "no such module")))
+    assert set(killed(actions)) == {2, 3}
+    assert phrases(actions) == []
+    actions = arena.step(events.Heard(2, messages.BootFailed(4, "no such module")))
+    actions += arena.exits(1, 2, how="exit 4") + arena.exits(3, how="signal SIGKILL")
+    assert [action for action in actions if isinstance(action, events.Exit)] == [
+        events.Exit(ExitStatus.APP_LOAD, "no such module")
+    ]
+    assert phrases(actions) == []
+
+
+@pytest.mark.parametrize("workers", [1, 4, 64])
+def test_a_crash_in_the_import_boots_at_most_ten_times_in_six_seconds(workers: int) -> None:
+    """An import that kills the interpreter is retried with growing pauses, however many workers are wanted."""
+    arena = Arena(workers=workers)
+    start = arena.now
+    while (deadline := _crash_all_and_sleep(arena)) <= start + 6.0:
+        arena.now = deadline
+        arena.step(events.Tick())
+    assert 3 <= len(spawned(arena.done)) <= 10
+    assert arena.policy.phase is Phase.STARTING
+
+
+def _crash_all_and_sleep(arena: Arena) -> float:
+    for child in list(arena.policy.children):
+        arena.exits(child.age, how="signal SIGSEGV")
+    deadline = arena.policy.deadline()
+    assert deadline is not None
+    return deadline
+
+
+def test_a_hang_in_the_first_boot_ends_the_server_at_the_deadline() -> None:
+    """No worker has ever been ready: one writes its stacks, all end, and the status is that of a failed boot."""
+    arena = Arena(workers=2, boot_timeout_s=5.0)
+    assert not aborted(arena.after(4.99))
+    actions = arena.after(0.01)
+    assert aborted(actions) == [1]
+    assert killed(actions) == [2]
+    assert killed(arena.after(ABORT_GRACE_S)) == [1]
+    assert ending(arena.exits(1, 2, how="signal SIGKILL")) is ExitStatus.BOOT
+
+
+def test_a_fork_that_is_refused_is_tried_again_later() -> None:
+    """EAGAIN from fork(2) is an event like others: it is logged, and the fork comes after a pause."""
+    arena = Arena(workers=1)
+    actions = arena.step(events.ForkFailed(1, "Resource temporarily unavailable"))
+    assert phrases(actions) == ["fork failed"]
+    assert spawned(actions) == []
+    assert spawned(arena.after(0.25)) == [(1, 1)]
+
+
+# -- crashes
+
+
+def test_a_crash_is_pardoned_once() -> None:
+    """A worker that served and crashed is replaced at once; if that repeats quickly, after growing pauses."""
+    arena = Arena(workers=1)
+    pauses = []
+    for age in range(1, 5):
+        arena.ready(age)
+        actions = arena.exits(age, how="signal SIGKILL")
+        if spawned(actions):
+            pauses.append(0.0)
+            continue
+        deadline = arena.policy.deadline()
+        assert deadline is not None
+        pauses.append(deadline - arena.now)
+        arena.after(pauses[-1])
+    assert pauses == [0.0, 0.25, 0.5, 1.0]
+
+
+def test_a_crash_after_long_service_is_pardoned_again() -> None:
+    """Who served long enough is replaced at once, whatever came before."""
+    arena = Arena(workers=1)
+    for age in range(1, 6):
+        arena.ready(age)
+        arena.after(10)
+        assert spawned(arena.exits(age, how="signal SIGSEGV")) == [(1, 1)]
+
+
+def test_a_silent_worker_writes_its_stacks_then_dies() -> None:
+    """No heartbeat: SIGABRT now, SIGKILL two seconds later, a replacement at once."""
+    arena = Arena(workers=1)
+    arena.ready(1)
+    actions = arena.step(events.Silent(1, 30.5, "GET /slow"))
+    assert phrases(actions) == ["worker timeout"]
+    assert aborted(actions) == [1]
+    assert spawned(actions) == [(1, 1)]
+    assert killed(arena.after(ABORT_GRACE_S - 0.01)) == []
+    assert killed(arena.after(0.01)) == [1]
+    assert arena.step(events.Silent(1, 33.0)) == []
+
+
+def test_a_later_boot_that_fails_is_tried_again() -> None:
+    """Once the server has served, an application that no longer loads stops nobody."""
+    arena = Arena(workers=2)
+    arena.ready(1, 2)
+    arena.exits(1, how="signal SIGKILL")
+    actions = arena.step(events.Heard(3, messages.BootFailed(3, "Traceback\nOops")))
+    assert phrases(actions) == ["worker boot failed"]
+    assert arena.lives()[2] is Life.READY
+    arena.exits(3, how="exit 3")
+    assert spawned(arena.after(0.25)) == [(1, 1)]
+
+
+# -- renewal
+
+
+def test_a_worker_that_retires_serves_until_its_replacement_is_ready() -> None:
+    """The replacement boots first; only when it is ready is the old one stopped."""
+    arena = Arena(workers=1, graceful_timeout_s=9.0)
+    arena.ready(1)
+    actions = arena.step(events.Heard(1, messages.Retire("max_requests")))
+    assert spawned(actions) == [(1, 1)]
+    assert sent(actions) == {}
+    assert sent(arena.ready(2)) == {1: messages.Stop(9.0, last=False)}
+
+
+def test_workers_retire_one_at_a_time() -> None:
+    """However many want to go at once, one replacement is made at a time."""
+    arena = Arena(workers=4)
+    arena.ready(1, 2, 3, 4)
+    actions = [a for age in range(1, 5) for a in arena.step(events.Heard(age, messages.Retire("max_requests")))]
+    assert spawned(actions) == [(1, 1)]
+    assert spawned(arena.ready(5)) == []
+    assert spawned(arena.exits(1)) == [(2, 1)]
+
+
+# -- reload
+
+
+def test_a_reload_proves_itself_on_one_slot_then_rolls() -> None:
+    """One worker boots the new code; when it is ready a quarter of the slots at a time follow."""
+    arena = Arena(workers=8)
+    arena.ready(*range(1, 9))
+    actions = arena.step(events.Reload(arena.limits))
+    assert spawned(actions) == [(1, 2)]
+    assert steps(actions) == ["under_way"]
+    actions = arena.ready(9)
+    assert steps(actions) == ["committed"]
+    assert sent(actions).keys() == {1}
+    assert spawned(actions) == [(2, 2)]
+    seen: list[events.Action] = []
+    while arena.policy.children and not steps(seen):
+        seen += _let_one_round_pass(arena)
+    assert steps(seen) == ["done"]
+    assert all(child.generation == 2 for child in arena.policy.children if child.is_active)
+
+
+def _let_one_round_pass(arena: Arena) -> list[events.Action]:
+    actions: list[events.Action] = []
+    for age, life in arena.lives().items():
+        if life is Life.STOPPING:
+            actions += arena.exits(age)
+        elif life is Life.BOOTING:
+            actions += arena.ready(age)
+    assert len(arena.policy.children) <= 10
+    return actions
+
+
+def test_a_reload_that_does_not_boot_leaves_the_old_ones_serving() -> None:
+    """The first worker of the new code fails: no old one has been touched, and the log says why."""
+    arena = Arena(workers=2)
+    arena.ready(1, 2)
+    arena.step(events.Reload(arena.limits))
+    actions = arena.step(events.Heard(3, messages.BootFailed(3, "Traceback ...\nSyntaxError: invalid syntax\n")))
+    assert phrases(actions) == ["worker boot failed", "reload failed"]
+    (line,) = [a for a in actions if isinstance(a, events.Log) and a.phrase == "reload failed"]
+    assert dict(line.fields)["reason"] == "SyntaxError: invalid syntax"
+    assert steps(actions) == ["failed"]
+    assert sent(arena.exits(3, how="exit 3")) == {}
+    assert [arena.lives()[age] for age in (1, 2)] == [Life.READY, Life.READY]
+    assert spawned(arena.after(60)) == []
+
+
+def test_a_reload_survives_one_death_without_a_word() -> None:
+    """A new worker that is killed in its boot gets a second chance; the second death ends the reload."""
+    arena = Arena(workers=1)
+    arena.ready(1)
+    arena.step(events.Reload(arena.limits))
+    assert steps(arena.exits(2, how="signal SIGKILL")) == []
+    assert spawned(arena.after(0.25)) == [(1, 2)]
+    assert steps(arena.exits(3, how="signal SIGKILL")) == ["failed"]
+
+
+def test_a_reload_that_hangs_fails_at_the_boot_deadline() -> None:
+    """The new worker is given up at its deadline; the old one serves on."""
+    arena = Arena(workers=1, boot_timeout_s=5.0)
+    arena.ready(1)
+    arena.step(events.Reload(arena.limits))
+    actions = arena.after(5.0)
+    assert aborted(actions) == [2]
+    assert steps(actions) == ["failed"]
+    assert arena.lives()[1] is Life.READY
+
+
+def test_a_second_reload_takes_the_place_of_the_first() -> None:
+    """The child of the reload that was under way is stopped, and the newest code is tried."""
+    arena = Arena(workers=1)
+    arena.ready(1)
+    arena.step(events.Reload(arena.limits))
+    actions = arena.step(events.Reload(arena.limits))
+    assert list(sent(actions)) == [2]
+    actions += arena.exits(2)
+    assert spawned(actions) == [(1, 3)]
+    assert steps(arena.ready(3)) == ["committed", "done"]
+
+
+def test_a_crash_during_a_reload_is_replaced_by_proven_code() -> None:
+    """While the new code has not proven itself, an old worker that dies is replaced by one of the old settings."""
+    arena = Arena(workers=2)
+    arena.ready(1, 2)
+    arena.step(events.Reload(arena.limits))
+    assert spawned(arena.exits(2, how="signal SIGKILL")) == [(2, 1)]
+
+
+def test_a_refused_reload_changes_nothing() -> None:
+    """Wrong settings are logged and shown; no child is touched."""
+    arena = Arena(workers=1)
+    arena.ready(1)
+    actions = arena.step(events.ReloadRefused("workers = 'many'"))
+    assert phrases(actions) == ["reload failed"]
+    assert steps(actions) == ["failed"]
+    assert spawned(actions) == []
+
+
+def test_a_reload_brings_its_own_number_of_workers() -> None:
+    """The new number holds once the new code has proven itself."""
+    arena = Arena(workers=1)
+    arena.ready(1)
+    assert spawned(arena.step(events.Reload(dataclasses.replace(arena.limits, workers=3)))) == [(1, 2)]
+    actions = arena.ready(2)
+    assert events.WorkersChanged(3, 1) in actions
+    assert sorted(spawned(actions)) == [(2, 2), (3, 2)]
+
+
+# -- scale
+
+
+def test_workers_are_added_and_taken_away_but_for_the_last() -> None:
+    """TTIN adds a slot, TTOU drains the highest, and one always remains."""
+    arena = Arena(workers=1)
+    arena.ready(1)
+    assert spawned(arena.step(events.Scale(+1))) == [(2, 1)]
+    arena.ready(2)
+    assert list(sent(arena.step(events.Scale(-1)))) == [2]
+    assert arena.step(events.Scale(-1)) == []
+
+
+# -- stop
+
+
+def test_a_stop_drains_all_and_ends_with_success() -> None:
+    """Every worker is told that nobody comes after it; when the last is gone, the server ends."""
+    arena = Arena(workers=2, graceful_timeout_s=20.0)
+    arena.ready(1, 2)
+    actions = arena.step(events.StopAsked(quick=False))
+    assert sent(actions) == {age: messages.Stop(20.0, last=True) for age in (1, 2)}
+    assert events.CloseListeners() in actions
+    assert ending(arena.exits(1)) is None
+    assert ending(arena.exits(2)) is ExitStatus.OK
+
+
+def test_a_drain_that_is_overdue_is_cut_and_told() -> None:
+    """Who has not drained in time is killed, and the exit status says that something was cut."""
+    arena = Arena(workers=1, graceful_timeout_s=20.0)
+    arena.ready(1)
+    arena.step(events.StopAsked(quick=False))
+    assert killed(arena.after(20.0 + KILL_MARGIN_S - 0.01)) == []
+    assert killed(arena.after(0.01)) == [1]
+    assert ending(arena.exits(1, how="signal SIGKILL", cut=1)) is ExitStatus.FORCED
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_second_stop_signal_makes_it_quick(quick: bool) -> None:
+    """TERM again, or INT, in a drain: what is in flight is cut now."""
+    arena = Arena(workers=1)
+    arena.ready(1)
+    arena.step(events.StopAsked(quick=False))
+    arena.now += REPEAT_S
+    assert sent(arena.step(events.StopAsked(quick=quick))) == {1: messages.Quit()}
+    assert killed(arena.after(QUIT_GRACE_S)) == [1]
+
+
+def test_the_same_term_twice_is_one_wish() -> None:
+    """TERM that comes by two ways at the same moment does not cut what is in flight."""
+    arena = Arena(workers=1)
+    arena.ready(1)
+    arena.step(events.StopAsked(quick=False))
+    assert arena.step(events.StopAsked(quick=False)) == []
+
+
+def test_a_stop_is_obeyed_while_all_boot() -> None:
+    """A child that is deaf in its import does not hold up the end."""
+    arena = Arena(workers=2)
+    arena.step(events.StopAsked(quick=False))
+    assert sorted(killed(arena.after(BOOTING_GRACE_S))) == [1, 2]
+    assert ending(arena.exits(1, 2, how="signal SIGKILL")) is ExitStatus.OK
+
+
+def test_a_stop_ends_a_reload() -> None:
+    """A stop in the midst of a reload ends old and new alike, and nobody is forked any more."""
+    arena = Arena(workers=2)
+    arena.ready(1, 2)
+    arena.step(events.Reload(arena.limits))
+    actions = arena.step(events.StopAsked(quick=False))
+    assert sent(actions).keys() == {1, 2, 3}
+    actions = arena.exits(3, how="signal SIGKILL") + arena.exits(1, 2)
+    assert spawned(actions) == []
+    assert ending(actions) is ExitStatus.OK
+
+
+def test_a_worker_that_turns_out_ready_in_a_stop_may_drain() -> None:
+    """It was told to stop in its boot, but has begun to serve: it gets the time that all get."""
+    arena = Arena(workers=1, graceful_timeout_s=20.0)
+    arena.step(events.StopAsked(quick=False))
+    arena.ready(1)
+    assert killed(arena.after(BOOTING_GRACE_S)) == []
+    assert killed(arena.after(20.0 + KILL_MARGIN_S)) == [1]
+
+
+def test_a_stop_before_any_child_ends_at_once() -> None:
+    """Nothing to wait for, nothing waited for."""
+    policy = Policy(events.Limits())
+    assert ending(policy.step(events.StopAsked(quick=False), 1.0)) is ExitStatus.OK
+    assert policy.step(events.Tick(), 2.0) == []
+
+
+def test_an_illegal_transition_names_all_concerned() -> None:
+    """A fault of the policy says which child was to go from where to where."""
+    child = Child(1, "worker", 1, 1)
+    child.move(Life.ENDING)
+    with pytest.raises(IllegalTransition, match="a worker that is ending cannot become ready"):
+        child.move(Life.READY)
