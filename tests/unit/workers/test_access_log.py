@@ -76,40 +76,40 @@ def unescape(text: str) -> str:
     return re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), text)
 
 
-@pytest.mark.parametrize(
-    ("atom", "expected"),
-    [
-        ("h", "192.0.2.1"),
-        ("l", "-"),
-        ("u", "-"),
-        ("r", "GET /a%20b?x=1 HTTP/1.1"),
-        ("m", "GET"),
-        ("U", "/a%20b"),
-        ("q", "x=1"),
-        ("H", "HTTP/1.1"),
-        ("s", "404"),
-        ("st", "404 Not Found"),
-        ("b", "1234"),
-        ("B", "1234"),
-        ("f", "http://x/"),
-        ("a", "curl/8"),
-        ("T", "2"),
-        ("M", "2345"),
-        ("D", "2345678"),
-        ("L", "2.345679"),
-        pytest.param("p", f"<{os.getpid()}>", id="p"),  # a name that all test processes agree on
-        ("{User-Agent}i", "curl/8"),
-        ("{content-type}i", "text/x"),
-        ("{X-Absent}i", "-"),
-        ("{content-type}o", "text/html"),
-        ("{X-Two}o", "1, 2"),
-        ("{X-Absent}o", "-"),
-        ("{wsgi.url_scheme}e", "http"),
-        ("{remote_user}e", "ann"),
-        ("{absent}e", "-"),
-        ("{odd}e", "<class 'object'>"),
-    ],
-)
+ATOM_CASES = [
+    ("h", "192.0.2.1"),
+    ("l", "-"),
+    ("u", "-"),
+    ("r", "GET /a%20b?x=1 HTTP/1.1"),
+    ("m", "GET"),
+    ("U", "/a%20b"),
+    ("q", "x=1"),
+    ("H", "HTTP/1.1"),
+    ("s", "404"),
+    ("st", "404 Not Found"),
+    ("b", "1234"),
+    ("B", "1234"),
+    ("f", "http://x/"),
+    ("a", "curl/8"),
+    ("T", "2"),
+    ("M", "2345"),
+    ("D", "2345678"),
+    ("L", "2.345679"),
+    pytest.param("p", f"<{os.getpid()}>", id="p"),  # a name that all test processes agree on
+    ("{User-Agent}i", "curl/8"),
+    ("{content-type}i", "text/x"),
+    ("{X-Absent}i", "-"),
+    ("{content-type}o", "text/html"),
+    ("{X-Two}o", "1, 2"),
+    ("{X-Absent}o", "-"),
+    ("{wsgi.url_scheme}e", "http"),
+    ("{remote_user}e", "ann"),
+    ("{absent}e", "-"),
+    ("{odd}e", "<class 'object'>"),
+]
+
+
+@pytest.mark.parametrize(("atom", "expected"), ATOM_CASES)
 def test_atoms(atom: str, expected: str) -> None:
     """Each atom stands for what Gunicorn's does."""
     given_entry = entry(HTTP_USER_AGENT="curl/8", HTTP_REFERER="http://x/", CONTENT_TYPE="text/x")
@@ -118,9 +118,17 @@ def test_atoms(atom: str, expected: str) -> None:
 
 def test_every_atom_is_tested() -> None:
     """No atom is added without a line in the table above."""
-    marks: Any = test_atoms.pytestmark  # type: ignore[attr-defined]  # pytest puts it there; Any: pytest's own
-    tested = {atom for atom, _ in marks[0].args[1]}
+    tested = {atom for atom, _ in ATOM_CASES}
     assert set(ATOMS) - tested == {"t"}
+
+
+def test_every_atom_is_documented() -> None:
+    """The reference has each atom's line as the code has it."""
+    page = (pathlib.Path(__file__).parents[3] / "docs" / "reference" / "access-log.md").read_text()
+    for name, atom in ATOMS.items():
+        assert f"| `%({name})s` | {atom.doc} |" in page
+    for name, template in NAMED.items():
+        assert f"| `{name}` | `{template}`" in page
 
 
 def test_time() -> None:
