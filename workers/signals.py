@@ -68,4 +68,3 @@ class WorkerSignals:
     def _abort(self, _number: int, _frame: types.FrameType | None) -> None:
         self._worker.call_hook("worker_abort", self._worker)
         self._worker.quit(ExitStatus.INTERNAL)
-
