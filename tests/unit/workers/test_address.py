@@ -49,7 +49,7 @@ def test_every_form_has_one_canonical_text(text: str, canonical: str, url: str) 
 )
 def test_a_wrong_address_says_what_would_be_right(text: str, says: str) -> None:
     """A text that is no address is refused with a hint at the right form."""
-    with pytest.raises(ValueError, match=".") as refused:
+    with pytest.raises(ValueError) as refused:
         Address.parse(text)
     assert says in str(refused.value)
 
