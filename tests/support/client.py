@@ -135,6 +135,10 @@ class Client:
             parts.append(chunk)
         return b"".join(parts)
 
+    def pending(self) -> int:
+        """Return how many bytes have come that nobody has read."""
+        return len(self._pending)
+
     def is_closed(self) -> bool:
         """Wait for the server to close; False if it sends instead, or the time is over."""
         try:

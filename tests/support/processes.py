@@ -109,6 +109,12 @@ def memory_kib(pid: int, field: str = "Pss") -> int:
     raise ValueError(f"/proc/{pid}/smaps_rollup has no field {field!r}")
 
 
+def peak_kib(pid: int) -> int:
+    """Return the most memory that `pid` ever held at once (VmHWM), in KiB."""
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:"))
+
+
 def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
     """Send a signal; harmless when the process is gone."""
     with contextlib.suppress(ProcessLookupError):
