@@ -123,8 +123,8 @@ def _import_file(target: str, place: str) -> types.ModuleType:
     """Import the file at `place` as the module it would be: `pkg/wsgi.py` in a package is `pkg.wsgi`."""
     path = os.path.abspath(place)
     if not os.path.isfile(path):
-        names = [name + ".py" for name in _modules_in(os.path.dirname(path))]
-        reason = f"no such file: {path}{suggest(os.path.basename(path), names)}"
+        folder, file_name = os.path.split(path)
+        reason = f"no such file: {path}{suggest(file_name.removesuffix('.py'), _modules_in(folder), '.py')}"
         raise AppLoadError(target, reason)
     directory, file_name = os.path.split(path)
     parts = [file_name.removesuffix(".py")]

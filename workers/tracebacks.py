@@ -25,9 +25,9 @@ def traceback_of(error: BaseException) -> str:
     seen: set[int] = set()
     _strip(told, seen)
     text = "".join(told.format()).rstrip("\n")
-    if isinstance(error, ModuleNotFoundError) and error.name:
+    if isinstance(error, ModuleNotFoundError) and error.name and "." not in error.name:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        text += f"\n{error.name.partition('.')[0]!r} is not installed in {sys.prefix} (Python {version})"
+        text += f"\n{error.name!r} is not installed in {sys.prefix} (Python {version})"
     return text
 
 

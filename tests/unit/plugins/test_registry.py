@@ -1,0 +1,117 @@
+"""Plugins are found by name, distribution or place; what is wrong is said with whose it is."""
+
+import pathlib
+import sys
+
+import pytest
+
+from heeler.plugins import registry
+from heeler.plugins.errors import PluginInvalid, PluginNotFound
+
+
+def distribution(folder: pathlib.Path, name: str, **workers: str) -> None:
+    """Put an installed distribution with entry points into a folder."""
+    info = folder / f"{name.replace('-', '_')}-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+    lines = "".join(f"{worker} = {place}\n" for worker, place in workers.items())
+    (info / "entry_points.txt").write_text(f"[heeler.workers]\n{lines}")
+
+
+@pytest.fixture
+def site(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """A folder on the module path."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    return tmp_path
+
+
+def test_own_worker_class_is_found_by_its_entry_point() -> None:
+    """`sync` comes in as any other does."""
+    plugin = registry.find_worker("sync")
+    assert (plugin.distribution, plugin.target) == ("heeler", "heeler.workers.sync:SyncWorker")
+    assert plugin.load().__name__ == "SyncWorker"
+
+
+def test_bare_name_of_a_third_party(site: pathlib.Path) -> None:
+    """Any installed distribution may offer a name; the metadata is read, nothing is imported."""
+    distribution(site, "paw-works", pawprint="paw_works:Pawprint")
+    plugin = registry.find_worker("pawprint")
+    assert (plugin.distribution, plugin.version, plugin.target) == ("paw-works", "1.2", "paw_works:Pawprint")
+    assert "pawprint" in [each.name for each in registry.workers()]
+    assert "paw_works" not in sys.modules
+
+
+def test_two_distributions_with_one_name(site: pathlib.Path) -> None:
+    """Neither wins; the error names both and how to choose, which works."""
+    distribution(site, "first-one", pawprint="first:Pawprint")
+    distribution(site, "second-one", pawprint="second:Pawprint")
+    with pytest.raises(PluginInvalid, match="first-one and second-one") as caught:
+        registry.find_worker("pawprint")
+    assert ":pawprint" in str(caught.value)
+    assert registry.find_worker("second-one:pawprint").target == "second:Pawprint"
+
+
+def test_built_in_name_cannot_be_shadowed(site: pathlib.Path) -> None:
+    """A distribution that calls its class `sync` is reached by its own name only."""
+    distribution(site, "impostor", sync="impostor:Sync")
+    assert registry.find_worker("sync").distribution == "heeler"
+    assert registry.find_worker("impostor:sync").distribution == "impostor"
+
+
+@pytest.mark.parametrize("named", ["collections:OrderedDict", "collections.OrderedDict"])
+def test_class_by_its_place(named: str) -> None:
+    """Both ways to write it mean the same class."""
+    assert registry.find_worker(named).load().__name__ == "OrderedDict"
+
+
+def test_class_itself() -> None:
+    """A class needs no finding."""
+    assert registry.find_worker(dict).load() is dict
+
+
+def test_unknown_name(site: pathlib.Path) -> None:
+    """The nearest installed names are told."""
+    distribution(site, "paw-works", pawprint="paw_works:Pawprint")
+    with pytest.raises(PluginNotFound, match="did you mean pawprint"):
+        registry.find_worker("pawprnt")
+    with pytest.raises(PluginNotFound, match=r"installed: .*sync"):
+        registry.find_worker("zzzzzz")
+    with pytest.raises(PluginNotFound, match="no logger class of that name"):
+        registry.find_logger("zzzzzz")
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        ("import no_such_thing", "its import fails: ModuleNotFoundError: No module named 'no_such_thing'"),
+        ("raise RuntimeError", "its import fails: RuntimeError: no message"),
+        ("Pawprint = 3", "is no class, but int"),
+        ("class Pawprnt: pass", "has no class 'Pawprint'; did you mean Pawprnt?"),
+    ],
+)
+def test_plugin_that_cannot_be_loaded(site: pathlib.Path, code: str, cause: str) -> None:
+    """One line names the distribution and the cause."""
+    distribution(site, "paw-works", pawprint="paw_broken:Pawprint")
+    (site / "paw_broken.py").write_text(code)
+    sys.modules.pop("paw_broken", None)
+    with pytest.raises(PluginInvalid) as caught:
+        registry.find_worker("pawprint").load()
+    assert str(caught.value).startswith("'pawprint' (from paw-works 1.2): ")
+    assert cause in str(caught.value)
+    sys.modules.pop("paw_broken", None)
+
+
+def test_missing_requirement_is_found_without_an_import() -> None:
+    """Modules that are there pass; one that is not is named."""
+    plugin = registry.find_worker("sync")
+    registry.check_requirements(plugin, ("json", "wsgiref.validate"))
+    with pytest.raises(PluginInvalid, match="needs no_such_thing, which is not installed"):
+        registry.check_requirements(plugin, ("json", "no_such_thing"))
+
+
+def test_missing_requirement_of_an_extra_names_the_command(site: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an extra of ours brings is installed by that extra."""
+    monkeypatch.setattr(registry, "_extras", lambda: ["gevent"])
+    plugin = registry.Plugin("gevent", "heeler", "heeler.workers.green:GeventWorker")
+    with pytest.raises(PluginInvalid, match=r"pip install 'heeler\[gevent\]'"):
+        registry.check_requirements(plugin, ("no_such_thing",))
