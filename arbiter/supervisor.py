@@ -220,6 +220,7 @@ class Supervisor:
             case events.Send(age, message):
                 self._send(age, message)
             case events.Abort(age):
+                self._kill(age, signal.SIGUSR2)  # it writes its stacks
                 self._kill(age, signal.SIGABRT)
             case events.Kill(age):
                 self._kill(age, signal.SIGKILL)

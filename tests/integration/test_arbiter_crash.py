@@ -1,0 +1,112 @@
+"""Workers and arbiters that die, and applications that do not boot."""
+
+import pathlib
+import re
+import signal
+import time
+
+import pytest
+
+from support import processes
+from support.client import get
+from support.gate import FILES, Waiting
+from support.server import Server, heeler
+
+_SEGFAULTS = {"app.py": "import ctypes\nctypes.string_at(0)\n"}
+
+
+def test_a_killed_worker_is_replaced_at_once() -> None:
+    """`kill -9` of a worker: a new one is ready in under half a second and the boot of the application."""
+    with Server("hello:app", "-w", "1") as server:
+        (before,) = server.worker_pids()
+        killed_at = time.monotonic()
+        processes.kill(before)
+        server.wait_for_log("worker ready", 2)
+        assert time.monotonic() - killed_at < 1.0
+        assert 'how="signal SIGKILL"' in server.log()
+        assert get(server.address).status == 200
+        assert before not in server.worker_pids()
+
+
+def test_what_a_killed_worker_was_serving_is_logged_by_name() -> None:
+    """The log says which request was lost with a worker, without its query, and since when it ran."""
+    with Server("app:app", "-w", "1", files=FILES) as server:
+        waiting = Waiting(server)
+        processes.kill(server.worker_pids()[0])
+        server.wait_for_log("request lost")
+        waiting.close()
+        assert re.search(r'request lost slot=1 pid=\d+ request="GET /wait" seconds=', server.log())
+        assert "secret" not in server.log()
+
+
+def test_no_child_outlives_a_killed_arbiter() -> None:
+    """`kill -9` of the arbiter: its children have noticed and are gone in under a second."""
+    with Server("hello:app", "-w", "3", exit_status=None) as server:
+        workers = server.worker_pids()
+        assert len(workers) == 3
+        server.signal(signal.SIGKILL)
+        assert processes.wait_ended(workers, 1.0) == []
+        server.wait()
+
+
+def test_a_request_in_flight_outlives_a_killed_arbiter() -> None:
+    """Workers whose arbiter is gone finish what they are in."""
+    with Server("app:app", "-w", "1", files=FILES, exit_status=None) as server:
+        waiting, workers = Waiting(server), server.worker_pids()
+        server.signal(signal.SIGKILL)
+        server.wait()
+        assert waiting.open().status == 200
+        assert processes.wait_ended(workers, 1.0) == []
+
+
+def test_a_worker_that_is_silent_is_aborted_then_replaced() -> None:
+    """No heartbeat for `timeout`: the log names the request, the stacks are written, a new worker serves."""
+    with Server("app:app", "-w", "1", "--timeout", "1", files=FILES, tracebacks=True) as server:
+        waiting = Waiting(server)
+        server.wait_for_log("worker timeout")
+        server.wait_for_log("worker ready", 2)
+        waiting.close()
+        assert 'request="GET /wait"' in server.log()
+        server.wait_for_log("app.py")
+        server.wait_for_log("worker exited")
+
+
+@pytest.mark.slow
+def test_a_hang_in_import_ends_at_the_boot_deadline(tmp_path: pathlib.Path) -> None:
+    """A first start that hangs ends with status 3 and says which limit ended it."""
+    (tmp_path / "hangs.py").write_text("import threading\nthreading.Event().wait()\n")
+    started_at = time.monotonic()
+    done = heeler("hangs:app", "-w", "3", "-b", "127.0.0.1:0", "--boot-timeout", "1", cwd=tmp_path)
+    assert done.status == 3
+    assert "boot_timeout = 1 s" in done.stderr
+    assert done.stderr.count("hangs.py") == 1, "one worker writes its stacks"
+    assert 1.0 <= time.monotonic() - started_at < 8.0
+
+
+@pytest.mark.slow
+def test_a_segfault_in_import_is_retried_with_growing_pauses() -> None:
+    """An import that kills the interpreter is booted at most ten times in the first six seconds."""
+    with (
+        pytest.raises(AssertionError) as failed,
+        Server("app:app", "-w", "8", files=_SEGFAULTS, start_timeout_s=6.0, tracebacks=True),
+    ):
+        raise RuntimeError("it cannot have become ready")
+    boots = str(failed.value).count("worker died in its boot")
+    assert 3 <= boots <= 10, failed.value
+
+
+def test_a_failing_import_shows_its_own_traceback_once(tmp_path: pathlib.Path) -> None:
+    """Four workers fail alike: the application's traceback stands there once, and nothing of Heeler's."""
+    (tmp_path / "broken.py").write_text("def deeper():\n    1 / 0\n\ndeeper()\n")
+    done = heeler("broken:app", "-w", "4", "-b", "127.0.0.1:0", cwd=tmp_path)
+    assert done.status == 3
+    assert done.stderr.count("ZeroDivisionError") == 1
+    assert done.stderr.startswith("Traceback")
+    assert "/heeler/" not in done.stderr
+
+
+def test_an_application_that_is_not_there_is_one_line() -> None:
+    """A wrong name ends the start with status 4 and one line."""
+    done = heeler("hello:nothing", "-w", "4", "-b", "127.0.0.1:0")
+    assert done.status == 4
+    assert len(done.stderr.splitlines()) == 1

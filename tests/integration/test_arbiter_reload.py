@@ -1,0 +1,139 @@
+"""HUP, TTIN, TTOU and USR1: what people tell a running server."""
+
+import signal
+
+import pytest
+
+from support import processes
+from support.client import get
+from support.server import Server
+
+_FIRST = 'def app(environ, start_response):\n    start_response("200 OK", [])\n    return [b"first"]\n'
+_SECOND = _FIRST.replace("first", "second")
+
+
+def test_a_reload_brings_new_code_to_every_slot() -> None:
+    """HUP: every worker is replaced, and what is served comes from the new code."""
+    with Server("app:app", "-w", "4", files={"app.py": _FIRST}) as server:
+        server.wait_for_log("worker ready", 4)
+        before = server.worker_pids()
+        server.write("app.py", _SECOND)
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reload done generation=2")
+        assert get(server.address).body == b"second"
+        assert processes.wait_ended(before, 5.0) == []
+        assert len(server.worker_pids()) == 4
+
+
+@pytest.mark.parametrize("broken", ["def app(:\n", "import nothing_of_that_name\n", "raise SystemExit(1)\n"])
+def test_broken_code_leaves_the_old_workers_serving(broken: str) -> None:
+    """HUP with an application that does not import: nobody notices but the log."""
+    with Server("app:app", "-w", "2", files={"app.py": _FIRST}, tracebacks=True) as server:
+        server.wait_for_log("worker ready", 2)
+        before = server.worker_pids()
+        server.write("app.py", broken)
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reload failed generation=2")
+        assert get(server.address).body == b"first"
+        assert set(before) <= set(server.worker_pids())
+        server.write("app.py", _SECOND)
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reload done generation=3")
+        assert get(server.address).body == b"second"
+
+
+def test_a_broken_config_module_leaves_the_old_workers_serving() -> None:
+    """HUP with a config module that does not parse: one line in the log, nothing else happens."""
+    files = {"app.py": _FIRST, "heeler.conf.py": "workers = 1\n"}
+    with Server("app:app", files=files) as server:
+        before = server.worker_pids()
+        server.write("heeler.conf.py", "workers = \n")
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reload failed generation=2")
+        assert server.worker_pids() == before
+        assert get(server.address).body == b"first"
+        server.write("heeler.conf.py", "workers = 3\n")
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reload done")
+        assert len(server.worker_pids()) == 3
+
+
+def test_a_reload_that_hangs_fails_at_the_boot_deadline() -> None:
+    """HUP with code that hangs in its import: the new worker is given up, the old one serves on."""
+    with Server("app:app", "--boot-timeout", "1", files={"app.py": _FIRST}, tracebacks=True) as server:
+        before = server.worker_pids()
+        server.write("app.py", "import threading\nthreading.Event().wait()\n")
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reload failed generation=2")
+        assert get(server.address).body == b"first"
+        server.wait_for_log("worker exited")
+        assert server.worker_pids() == before
+
+
+def test_a_reload_may_move_the_server() -> None:
+    """HUP with another address: the new one is served, and the old one is closed once nobody needs it."""
+    files = {"app.py": _FIRST, "heeler.conf.py": "bind = ['127.0.0.1:0', 'unix:old.sock']\n"}
+    with Server("app:app", files=files, bind=()) as server:
+        server.write("heeler.conf.py", "bind = ['127.0.0.1:0', 'unix:new.sock']\n")
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reload done")
+        assert get(server.address).body == b"first"
+        assert get(str(server.directory / "new.sock")).body == b"first"
+        assert not (server.directory / "old.sock").exists()
+
+
+def test_a_reload_that_cannot_bind_changes_nothing() -> None:
+    """HUP with an address that is taken: the old addresses are served on."""
+    files = {"app.py": _FIRST, "heeler.conf.py": "bind = ['127.0.0.1:0']\n"}
+    with Server("app:app", files=files, bind=()) as server:
+        server.write("heeler.conf.py", "bind = ['127.0.0.1:0', 'unix:/nowhere/x.sock']\n")
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reload failed")
+        assert get(server.address).body == b"first"
+
+
+def test_ttin_and_ttou_change_the_number_of_workers() -> None:
+    """TTIN adds a worker, TTOU takes one away, and one always remains."""
+    with Server("app:app", files={"app.py": _FIRST}) as server:
+        server.signal(signal.SIGTTIN)
+        server.wait_for_log("worker ready", 2)
+        assert len(server.worker_pids()) == 2
+        server.signal(signal.SIGTTOU)
+        server.wait_for_log("worker exited", 1)
+        server.signal(signal.SIGTTOU)
+        assert get(server.address).body == b"first"
+        assert len(server.worker_pids()) == 1
+
+
+def test_usr1_opens_the_logs_again() -> None:
+    """After the log file was moved away and USR1, all write to a new file of the old name."""
+    with Server("app:app", "--error-logfile", "error.log", files={"app.py": _FIRST}) as server:
+        log, moved = server.directory / "error.log", server.directory / "moved.log"
+        assert "serving" in log.read_text()
+        log.rename(moved)
+        server.signal(signal.SIGUSR1)
+        server.signal(signal.SIGTTIN)
+        server.stop()
+        assert "stopping" in log.read_text()
+        assert "stopping" not in moved.read_text()
+
+
+def test_hooks_of_the_arbiter_are_called_and_cannot_break_it() -> None:
+    """Each hook runs at its moment; what one raises is logged and goes no further."""
+    config = """\
+def on_starting(server): server.log.info("HOOK on_starting")
+def when_ready(server): server.log.info("HOOK when_ready %s", server.address)
+def on_reload(server): server.log.info("HOOK on_reload")
+def nworkers_changed(server, new, old): server.log.info("HOOK nworkers_changed %s %s", new, old)
+def pre_fork(server, worker): server.log.info("HOOK pre_fork %s", worker.age)
+def child_exit(server, worker): raise ValueError("HOOK child_exit %s" % worker.pid)
+def on_exit(server): server.log.info("HOOK on_exit")
+"""
+    with Server("app:app", files={"app.py": _FIRST, "heeler.conf.py": config}, tracebacks=True) as server:
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reload done")
+        assert server.stop() == 0
+        for said in ("on_starting", "when_ready ['127", "on_reload", "nworkers_changed 1 None", "pre_fork 2"):
+            assert f"HOOK {said}" in server.log()
+        assert server.log().count("hook failed hook=child_exit") == 2
+        assert server.log().rstrip().endswith("HOOK on_exit")
