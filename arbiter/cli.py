@@ -25,7 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     from heeler.arbiter.commands.report import report
 
-    return report(_command(words))
+    name = words[0] if words else ""
+    return report(_command(words), name if name in COMMANDS and name != "run" else None)
 
 
 def _command(words: list[str]) -> Callable[[], int]:

@@ -20,7 +20,6 @@ def check(loaded: Loaded) -> int:
         raise
     except (Exception, SystemExit) as error:  # whatever the application's import raises is its author's to see
         complain(traceback_of(error))
-        complain(f"heeler: error: application {loaded.application!r}: its import failed")
         return ExitStatus.BOOT
     check_interface(loaded, application)
     kind = application.interface.upper()

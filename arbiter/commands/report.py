@@ -1,21 +1,29 @@
 """Runs a command; what goes wrong becomes one line on standard error and an exit status."""
 
+import os
 import sys
 from collections.abc import Callable
 
 from heeler.arbiter.commands.output import complain
-from heeler.plugins.errors import HeelerError
+from heeler.plugins.errors import HeelerError, UsageError
 from heeler.plugins.exit_status import ExitStatus
 
 
-def report(command: Callable[[], int]) -> int:
-    """Return the exit status of `command`; say what went wrong."""
+def report(command: Callable[[], int], name: str | None = None) -> int:
+    """Return the exit status of `command`; say what went wrong.
+
+    Args:
+        command: what to run.
+        name: the word that was taken for a command's name, which may have been meant for an application.
+    """
     try:
         status = command()
         sys.stdout.flush()
         return status
     except HeelerError as error:
         say(error)
+        if name and isinstance(error, UsageError) and _is_module(name):
+            complain(f"heeler: an application called {name!r} is served by `heeler run {name}`")
         return error.exit_status
     except BrokenPipeError:  # `heeler config | head`
         _close_quietly()
@@ -31,8 +39,10 @@ def say(error: HeelerError) -> None:
     complain(f"heeler: error: {error}")
 
 
+def _is_module(name: str) -> bool:
+    return os.path.isfile(f"{name}.py") or os.path.isdir(name)
+
+
 def _close_quietly() -> None:
     """Have nothing more written to a reader that is gone, not even at exit."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -57,10 +57,12 @@ def parser(settings: Iterable[Setting], usage: str = "") -> Parser:
             if setting.section not in groups:
                 groups[setting.section] = made.add_argument_group(setting.section)
             _add(groups[setting.section], setting)
+    taken = set(made._option_string_actions)  # noqa: SLF001 - a worker class may have one of Gunicorn's flags
     for absent in ABSENT:
-        if absent.flags:
+        free = [flag for flag in absent.flags if flag not in taken]
+        if free:
             action = "store_true" if absent.switch else "store"
-            made.add_argument(*absent.flags, dest=absent.name, action=action, help=argparse.SUPPRESS)
+            made.add_argument(*free, dest=absent.name, action=action, help=argparse.SUPPRESS)
     return made
 
 

@@ -6,7 +6,7 @@ that sets a name wins; lists replace, never extend.
 
 import dataclasses
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -96,7 +96,6 @@ class Sources:
         """
         surroundings.put_first([str(self.directory)])
         read = layers.read(self.argv, self.environ, self.directory, SETTINGS)
-        notes = _check_absent(read.given(SETTINGS))
         # First the places where what other settings name may be found: hooks, the worker class.
         places = self._with_directory(_parse_all(read, [_CORE["chdir"], _CORE["pythonpath"]]))
         surroundings.put_first(surroundings.module_path(places, self.directory))
@@ -107,6 +106,7 @@ class Sources:
             command_line, cmd_args = layers.read_flags(self.argv, self.environ, SETTINGS + own)
             read = dataclasses.replace(read, command_line=command_line, cmd_args=cmd_args)
             config = _merged(config, _parse_all(read, own))
+        notes = _check_absent(read.given(SETTINGS + own), {setting.name for setting in own})
         _check_names(read, SETTINGS + own)
         config = self._with_application(config, read)
         words = () if self.needs_application else read.words
@@ -144,11 +144,13 @@ def load(argv: Sequence[str], environ: Mapping[str, str], directory: Path) -> Lo
 
 def _own_settings(plugin: Plugin, found: "type[Worker]") -> tuple[Setting, ...]:
     """Return the settings a worker class brings, which may not be called as others are."""
-    flags_taken = {flag for setting in SETTINGS for flag in setting.cli}
+    taken = {*_CORE, *(flag for setting in SETTINGS for flag in setting.cli)}
     for setting in found.settings:
-        clash = setting.name if setting.name in _CORE else next((f for f in setting.cli if f in flags_taken), None)
-        if clash:
-            raise PluginInvalid(plugin.name, plugin.distribution, f"its setting {clash!r} is one of Heeler's own")
+        for name in (setting.name, *setting.cli):
+            if name in taken:
+                reason = f"its setting {setting.name!r}: {name!r} is taken, by Heeler or by another setting of its own"
+                raise PluginInvalid(plugin.name, plugin.distribution, reason)
+            taken.add(name)
     return tuple(found.settings)
 
 
@@ -195,12 +197,17 @@ def _is_definition(value: object) -> bool:
     return isinstance(value, type | types.ModuleType | types.FunctionType)
 
 
-def _check_absent(given: Iterable[Raw]) -> tuple[str, ...]:
-    """Refuse Gunicorn's settings that would change something; return a line for each without effect."""
+def _check_absent(given: Iterable[Raw], own: Container[str]) -> tuple[str, ...]:
+    """Refuse Gunicorn's settings that would change something; return a line for each without effect.
+
+    Args:
+        given: all that is given.
+        own: the settings that the worker class has of its own.
+    """
     notes = []
     for raw in given:
         absent = _ABSENT.get(raw.name)
-        if absent is None:
+        if absent is None or raw.name in own:
             continue
         if not absent.passes(raw.value):
             raise ConfigError(raw.name, raw.source, absent.reason, raw.value)

@@ -196,7 +196,9 @@ def test_every_form_serves(folder: pathlib.Path, argv: list[str]) -> None:
 def test_application_called_as_a_command(folder: pathlib.Path) -> None:
     """It is served by `run`, or with its attribute."""
     (folder / "config.py").write_text(APP)
-    assert "config.py:app" not in heeler("config", "app", cwd=folder).stdout
+    done = heeler("config", "-b", cwd=folder)
+    assert done.status == 2
+    assert done.stderr.endswith("heeler: an application called 'config' is served by `heeler run config`\n")
     for argv in (["run", "config"], ["config:app"]):
         done = heeler(*argv, "--check-config", cwd=folder)
         assert "config:app" in done.stdout

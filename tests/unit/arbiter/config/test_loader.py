@@ -312,6 +312,15 @@ class Paws(Base):
 class Clash(Base):
     settings = (Setting("bind", integer(1), 4, "x", "x"),)
 
+class Twice(Base):
+    settings = (
+        Setting("first", integer(1), 4, "x", "x", cli=("--one",)),
+        Setting("second", integer(1), 4, "x", "x", cli=("--one",)),
+    )
+
+class Reloads(Base):
+    settings = (Setting("reload", integer(1), 4, "x", "x", cli=("--reload",)),)
+
 class Future(Base):
     api_version = 99
 
@@ -338,6 +347,12 @@ def test_settings_of_a_worker_class(tmp_path: pathlib.Path) -> None:
     assert "unknown option --paws" in refused(tmp_path, "--paws", "3", conf="")
 
 
+def test_worker_class_may_have_what_only_gunicorn_has(tmp_path: pathlib.Path) -> None:
+    """Then the setting is its own, and nothing is refused."""
+    (tmp_path / "herd.py").write_text(_WORKER)
+    assert settings(tmp_path, "-k", "herd:Reloads", "--reload", "3").config.reload == 3
+
+
 def test_worker_class_from_the_config_module(tmp_path: pathlib.Path) -> None:
     """A class may be given as it is."""
     (tmp_path / "herd.py").write_text(_WORKER)
@@ -348,7 +363,8 @@ def test_worker_class_from_the_config_module(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("Clash", "its setting 'bind' is one of Heeler's own"),
+        ("Clash", "its setting 'bind': 'bind' is taken"),
+        ("Twice", "its setting 'second': '--one' is taken"),
         ("Future", "is written for version 99 of the worker API; this Heeler speaks version 1"),
         ("Needy", "needs no_such_module_at_all, which is not installed"),
         ("Hollow", "which a worker class must provide"),
