@@ -4,6 +4,7 @@ import math
 
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from typing_extensions import override
 
 from heeler.arbiter import events
 from heeler.arbiter.children import Life
@@ -164,6 +165,7 @@ class World(RuleBasedStateMachine):
         """The policy knows exactly those who live."""
         assert {child.age for child in self.policy.children} == set(self.alive)
 
+    @override
     def teardown(self) -> None:
         """TERM always ends it: those who obey nothing are killed, and then nobody is left."""
         if not hasattr(self, "policy"):

@@ -1,0 +1,109 @@
+"""TERM, INT and QUIT: how a server ends."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from support import processes
+from support.client import get
+from support.gate import FILES, Waiting
+from support.server import Server
+
+
+def test_term_lets_what_is_in_flight_finish() -> None:
+    """TERM: the request that runs is answered, and the exit status is 0."""
+    with Server("app:app", "-w", "2", files=FILES) as server:
+        waiting = Waiting(server)
+        server.signal(signal.SIGTERM)
+        server.wait_for_log("stopping how=graceful")
+        assert waiting.open().status == 200
+        assert server.wait() == 0
+
+
+def test_a_drain_that_takes_too_long_is_cut() -> None:
+    """TERM, and a request that outlasts `graceful_timeout`: it is named in the log, and the status is 75."""
+    with Server("app:app", "--graceful-timeout", "1", files=FILES) as server:
+        waiting = Waiting(server)
+        assert server.stop() == 75
+        waiting.close()
+        assert 'request="GET /wait"' in server.log()
+
+
+def test_a_second_term_cuts_at_once() -> None:
+    """TERM twice: nobody waits for what is in flight any more."""
+    with Server("app:app", "--graceful-timeout", "60", files=FILES) as server:
+        waiting = Waiting(server)
+        server.signal(signal.SIGTERM)
+        server.wait_for_log("stopping how=graceful")
+        # Not a wait for anything in the server: the same TERM within a quarter of a second is one wish.
+        processes.wait_ended([server.pid], 0.3)
+        server.signal(signal.SIGTERM)
+        asked_at = time.monotonic()
+        assert server.wait() == 75
+        assert time.monotonic() - asked_at < 4.0
+        waiting.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_int_and_quit_end_a_drain(number: signal.Signals) -> None:
+    """INT or QUIT during a drain: it is over at once."""
+    with Server("app:app", "--graceful-timeout", "60", files=FILES) as server:
+        waiting = Waiting(server)
+        server.signal(signal.SIGTERM)
+        server.wait_for_log("stopping how=graceful")
+        server.signal(number)
+        assert server.wait() == 75
+        waiting.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_an_idle_server_ends_at_once_with_success(number: signal.Signals) -> None:
+    """INT and QUIT with nothing in flight: gone within a moment, status 0."""
+    with Server("app:app", "-w", "3", files=FILES) as server:
+        get(server.address)
+        asked_at = time.monotonic()
+        server.signal(number)
+        assert server.wait() == 0
+        assert time.monotonic() - asked_at < 2.0
+
+
+def test_ctrl_c_on_a_terminal_is_quiet_and_prompt() -> None:
+    """INT to the whole process group, as a terminal sends it: a clean end, no traceback, no worker forked anew."""
+    with Server("app:app", "-w", "3", files=FILES) as server:
+        server.wait_for_log("worker ready", 3)
+        os.killpg(server.pid, signal.SIGINT)
+        assert server.wait() == 0
+        assert server.log().count("worker ready") == 3
+
+
+def test_term_is_obeyed_while_workers_boot() -> None:
+    """TERM in the midst of a reload whose new worker hangs in its import: the end comes at once."""
+    with Server("app:app", files=FILES, tracebacks=True) as server:
+        server.write(
+            "app.py", "import sys, threading\nprint('hanging', file=sys.stderr, flush=True)\nthreading.Event().wait()\n"
+        )
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("hanging")
+        asked_at = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - asked_at < 4.0
+
+
+def test_a_worker_that_somebody_stops_is_replaced() -> None:
+    """TERM to a worker: it drains, and another takes its slot."""
+    with Server("app:app", files=FILES) as server:
+        (before,) = server.worker_pids()
+        processes.kill(before, signal.SIGTERM)
+        server.wait_for_log("worker ready", 2)
+        assert get(server.address).status == 200
+        assert before not in server.worker_pids()
+
+
+def test_a_recycled_worker_is_replaced_before_it_goes() -> None:
+    """With `max_requests` no client finds the door closed, and the worker's successor serves."""
+    with Server("app:app", "--max-requests", "5", files=FILES) as server:
+        seen = {get(server.address).body for _ in range(40)}
+        server.wait_for_log("worker retires", 3)
+        assert len(seen) >= 3
