@@ -95,11 +95,11 @@ class FieldReader:
         header_map: what to do with names that have `_` in them.
     """
 
-    __slots__ = ("_feed", "_keys", "_longest_kept", "_raw", "blocks")
+    __slots__ = ("_feed", "_longest_kept", "_raw", "blocks", "keys")
 
     def __init__(self, limits: Limits, header_map: HeaderMap = "drop") -> None:
         self._longest_kept = min(_KEPT_BYTES, limits.head_total - limits.longest_quick_line - 4)
-        self._keys = EnvironKeys(header_map)
+        self.keys = EnvironKeys(header_map)
         self._raw: dict[bytes, bytes] = {}
         self.blocks: dict[bytes, Fields] = {}
         self._feed = self._new_feed()
@@ -119,7 +119,7 @@ class FieldReader:
         if fields is not None:
             return fields
         environ = self._environ(block)
-        fields = Fields(block, environ, self._keys)
+        fields = Fields(block, environ, self.keys)
         interpret(fields)
         if len(block) <= self._longest_kept:
             if len(self.blocks) >= _KEPT_BLOCKS:
@@ -132,16 +132,17 @@ class FieldReader:
         count = block.count(b"\n") - 1
         if count == 0:
             return {}
-        if not self._parse(block) or len(self._raw) != count:
+        # The C parser leaves blanks at the end of a value.
+        if not self._parse(block) or len(self._raw) != count or b" \r" in block or b"\t\r" in block:
             return self._environ_exactly(block)
-        keys = self._keys
+        keys = self.keys
         environ = {keys[name]: value.decode("latin-1") for name, value in self._raw.items()}
         if len(environ) != count or None in environ:
             return self._environ_exactly(block)
         return environ  # type: ignore[return-value]  # None is not in it
 
     def _parse(self, block: bytes) -> bool:
-        """Feed the C parser; False if its fields are not to be trusted to be all of them."""
+        """Feed the C parser; False if it finds a fault, or was left in no state to tell."""
         self._raw.clear()
         try:
             self._feed(_START + block)
@@ -150,8 +151,7 @@ class FieldReader:
             return False
         except httptools.HttpParserUpgrade:
             self._feed = self._new_feed()
-        raw = self._raw
-        return bool(raw)
+        return True
 
     def _environ_exactly(self, block: bytes) -> dict[str, str]:
         """Return the same for any block: names that repeat, names that are dropped, faults."""
@@ -166,7 +166,7 @@ class FieldReader:
         self._feed = self._new_feed()
         environ: dict[str, str] = {}
         for name, value in split(block):
-            key = self._keys[name]
+            key = self.keys[name]
             if key is None:
                 continue
             text = value.decode("latin-1")
@@ -176,7 +176,7 @@ class FieldReader:
                 text = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + text
             environ[key] = text
         if broken:
-            interpret(Fields(block, environ, self._keys))
+            interpret(Fields(block, environ, self.keys))
             raise RemoteProtocolError("a header field is malformed")
         return environ
 
@@ -212,7 +212,9 @@ def interpret(fields: Fields) -> None:
         fields.content_length = framing.content_length(length)
         fields.empty = fields.content_length == 0
     connection = get("HTTP_CONNECTION")
-    if connection is not None:
+    if connection == "keep-alive":
+        fields.keep = True
+    elif connection is not None:
         options = framing.connection_options(connection)
         fields.close = "close" in options
         fields.keep = "keep-alive" in options

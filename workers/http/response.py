@@ -20,6 +20,8 @@ LAST_CHUNK: Final = b"0\r\n\r\n"
 _CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 _CONNECTION: Final = (b"\r\n", b"Connection: close\r\n\r\n", b"Connection: keep-alive\r\n\r\n")
 _KEEP, _CLOSE, _SAY_KEEP = range(3)
+_KEPT_HEADS: Final = 256
+_KEPT_BYTES: Final = 2048
 
 
 class Head:
@@ -64,7 +66,7 @@ class ResponseEncoder:
         server: what the Server field says; None for no such field.
     """
 
-    __slots__ = ("_date", "_date_line", "_lines", "_server_line", "_statuses", "_tails")
+    __slots__ = ("_date", "_date_line", "_heads", "_lines", "_server_line", "_statuses", "_tails")
 
     def __init__(self, server: bytes | None = None) -> None:
         self._server_line = b"Server: %b\r\n" % server if server else b""
@@ -72,19 +74,20 @@ class ResponseEncoder:
         self._lines = FieldLines()
         self._date = self._date_line = b""
         self._tails: tuple[bytes, ...] = _CONNECTION
+        # Heads made since the date changed, by all that they were made of.
+        self._heads: dict[object, Head] = {}
 
     def encode_head(
         self,
         status: str,
         headers: Iterable[tuple[str, str]],
-        *,
         method: str,
         minor: int,
         keep_alive: bool,
         date: bytes,
         body_length: int | None = None,
     ) -> Head:
-        """Return the head of a response.
+        """Return the head of a response. Shared: never change it.
 
         Args:
             status: `200 OK`.
@@ -99,13 +102,18 @@ class ResponseEncoder:
         Raises:
             LocalProtocolError: the application gave what may not be sent.
         """
+        if date is not self._date:
+            self._set_date(date)
+        headers = tuple(headers)
+        key = (status, headers, method == "HEAD", minor, keep_alive, body_length)
         try:
+            head = self._heads.get(key)
+            if head is not None:
+                return head
             line = self._statuses[status]
             parts, length, special = self._sort(headers, line.data)
         except TypeError as error:
             raise LocalProtocolError("a response's status and headers must be text, headers tuples of two") from error
-        if date is not self._date:
-            self._set_date(date)
         tails = self._tails
         if special is not None:
             closes, tails = self._apply(special, parts)
@@ -126,7 +134,10 @@ class ResponseEncoder:
         else:
             keep_alive = False
         parts.append(tails[(_KEEP if minor else _SAY_KEEP) if keep_alive else _CLOSE])
-        return Head(b"".join(parts), line.code, line.reason, bodyless, chunked, length, keep_alive)
+        head = Head(b"".join(parts), line.code, line.reason, bodyless, chunked, length, keep_alive)
+        if len(self._heads) < _KEPT_HEADS and len(head.data) < _KEPT_BYTES:
+            self._heads[key] = head
+        return head
 
     def _sort(
         self, headers: Iterable[tuple[str, str]], status_line: bytes
@@ -154,6 +165,7 @@ class ResponseEncoder:
         self._date = date
         self._date_line = b"Date: %b\r\n" % date
         self._tails = _tails(self._server_line + self._date_line)
+        self._heads.clear()
 
     def _apply(self, special: list[Special], parts: list[bytes]) -> tuple[bool, tuple[bytes, ...]]:
         """Return whether the application wants to close, and the ends of the head to choose from."""
