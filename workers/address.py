@@ -7,6 +7,8 @@ import dataclasses
 import ipaddress
 from typing import Final, Literal, Self
 
+from typing_extensions import override
+
 DEFAULT_PORT: Final = 8000
 _FORMS: Final = "HOST:PORT, [IPV6]:PORT, unix:PATH, unix:@NAME or fd://N"
 _UNIX_PATH_BYTES: Final = 107
@@ -99,6 +101,8 @@ class Address:
         """The address as a client would be told of it."""
         return f"http://{self}" if self.kind == "tcp" else str(self)
 
+    @override
+    @override
     def __str__(self) -> str:
         if self.kind == "unix":
             return f"unix:{self.path}"
