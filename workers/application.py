@@ -216,6 +216,8 @@ def _checked(target: str, resolved: str, found: object) -> Application:
     if is_factory(found):
         raise AppLoadError(target, f"{resolved!r} takes no request; if it makes the application, say `{resolved}()`")
     interface = interface_of(found)
+    if interface is None and isinstance(found, type):
+        raise AppLoadError(target, f"{resolved!r} is a class; an application is an object of it")
     if interface is None:
         reason = f"{resolved!r} takes neither (environ, start_response) as WSGI says nor (scope, receive, send) as ASGI"
         raise AppLoadError(target, reason)

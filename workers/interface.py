@@ -9,6 +9,8 @@ def interface_of(application: object) -> Literal["wsgi", "asgi"] | None:
 
     An object whose signature cannot be seen is taken for WSGI.
     """
+    if isinstance(application, type):
+        return _interface_of_class(application)
     if _is_coroutine(application):
         return "asgi" if _takes(application, 3) else None
     if _takes(application, 2):
@@ -21,11 +23,16 @@ def is_factory(application: object) -> bool:
     return _takes(application, 0) and not _takes(application, 2) and not _takes(application, 3)
 
 
+def _interface_of_class(application: type) -> Literal["wsgi", "asgi"] | None:
+    """A class is an application only if its objects are responses: iterable (PEP 3333), or awaitable."""
+    if _takes(application, 2) and (hasattr(application, "__iter__") or hasattr(application, "__getitem__")):
+        return "wsgi"
+    return "asgi" if _takes(application, 3) and hasattr(application, "__await__") else None
+
+
 def _is_coroutine(application: object) -> bool:
     if inspect.iscoroutinefunction(application):
         return True
-    if isinstance(application, type):  # calling a class makes an object, whatever its __call__ is
-        return False
     return inspect.iscoroutinefunction(getattr(application, "__call__", None))  # noqa: B004 - the method itself
 
 

@@ -142,12 +142,14 @@ PROCESS = (
         "umask",
         _umask,
         0,
-        "The permissions that new files do not get; as text it is read as octal.",
+        "The permissions that new files do not get; as text it is read as octal. Where it is not given, Unix sockets"
+        " are made with 0, and other files with what the command was started with.",
         "Processes",
         cli=("--umask", "-m"),
         metavar="OCTAL",
         example="022",
         reloadable=False,
+        gunicorn="Gunicorn's default, 0, holds for all files, so that anybody may write to them.",
     ),
     Setting(
         "proc_name",

@@ -25,6 +25,12 @@ def wrong(): return len(1, 2)
 class Class:
     def __init__(self, environ, start_response): pass
     def __iter__(self): return iter([b""])
+class Awaited:
+    def __init__(self, scope, receive, send): pass
+    def __await__(self): yield
+class Framework:
+    def __init__(self, name, folder=None): pass
+    def __call__(self, environ, start_response): pass
 class Site:
     def __call__(self, environ, start_response): return [b"site"]
 class AsgiSite:
@@ -70,6 +76,7 @@ def write(folder: pathlib.Path, path: str, text: str) -> pathlib.Path:
         ("shop:create_app()", "shop:create_app()", "wsgi"),
         ("shop:create_app('x', debug=True)", "shop:create_app('x', debug=True)", "wsgi"),
         ("shop:Class", "shop:Class", "wsgi"),
+        ("shop:Awaited", "shop:Awaited", "asgi"),
         ("shop:site", "shop:site", "wsgi"),
         ("shop:asgi_site", "shop:asgi_site", "asgi"),
         ("shop:decorated", "shop:decorated", "asgi"),
@@ -110,6 +117,7 @@ def test_module_alone(folder: pathlib.Path, code: str, resolved: str) -> None:
         ("shop:coroutine", "if it makes the application, say `shop:coroutine()`"),
         ("shop:fails", "if it makes the application, say `shop:fails()`"),
         ("shop:one", "takes neither (environ, start_response) as WSGI says"),
+        ("shop:Framework", "'shop:Framework' is a class; an application is an object of it"),
         ("shop:needs()", "needs cannot be called so: needs() missing 1 required positional argument"),
         ("shop:number()", "'number' is an int, which cannot be called"),
         ("shop:create_app(open('x'))", "only literals may stand between the brackets"),
