@@ -4,6 +4,7 @@ Decides what a reload changes in the arbiter itself, when, and how it is taken b
 """
 
 import dataclasses
+import logging
 import os
 from collections.abc import Sequence
 from typing import Final
@@ -13,9 +14,9 @@ from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.server_view import Hooks, ServerView
 from heeler.arbiter.sockets import Sockets
 from heeler.plugins.config import Config
-from heeler.plugins.errors import ConfigError, PluginInvalid
+from heeler.plugins.errors import ConfigError, HeelerError, PluginInvalid
 from heeler.plugins.registry import find_logger
-from heeler.workers.logs import Logs
+from heeler.workers.logs import Logs, event
 from heeler.workers.scoreboard import Reload, Scoreboard
 from heeler.workers.sources import Listener
 
@@ -141,10 +142,16 @@ class Generations:
             return
         self._sockets.settle(keep_new=False)
         self._serving.loaded.enter(failed.loaded)
-        logs = make_logs(self.loaded.config)
-        self._serving.logs.close()
-        failed.logs.close()
         self._coming = None
+        try:
+            logs = make_logs(self.loaded.config)
+        except HeelerError as error:
+            # Better the new logs than none; whoever reloads next will see this line in them.
+            event(failed.logs.error, logging.WARNING, "logs not restored", reason=error)
+            logs = failed.logs
+        else:
+            failed.logs.close()
+        self._serving.logs.close()
         self._serving = Settings(self.loaded, logs, self._serving.listeners)
         self._server.cfg, self._server.LISTENERS = self.loaded.config, self._sockets.listeners
 

@@ -94,7 +94,11 @@ class _Arbiter:
         signals = SignalQueue.install()
         generations = Generations(self._loaded, self._logs, self._sockets, self._server)
         supervisor = Supervisor(generations, self._sockets, signals, self._server, self._serving, self._close_in_child)
-        end = supervisor.run()
+        try:
+            end = supervisor.run()
+        except Exception as error:  # a fault of ours: the children notice that we are gone, and drain
+            event(generations.logs.error, logging.CRITICAL, "arbiter failed", exc_info=error)
+            return ExitStatus.INTERNAL
         if end.text:
             self._show_failure(end)
         elif end.status is ExitStatus.FORCED:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing_extensions import override
 
 from heeler.plugins.config import Config
-from heeler.workers.logs import Logs
+from heeler.workers.logs import Logs, event
 from heeler.workers.sources import Listener
 
 
@@ -75,5 +75,5 @@ class Hooks:
             return
         try:
             hook(*arguments)
-        except Exception:
-            self.logs.error.exception("hook failed hook=%s", name)
+        except Exception as error:
+            event(self.logs.error, logging.ERROR, "hook failed", exc_info=error, hook=name)

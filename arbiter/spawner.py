@@ -17,6 +17,7 @@ from heeler.arbiter.server_view import Hooks, ServerView, WorkerView
 from heeler.plugins.exit_status import ExitStatus
 from heeler.workers.base import Boot
 from heeler.workers.channel import Channel
+from heeler.workers.logs import event
 from heeler.workers.scoreboard import Row
 
 
@@ -91,8 +92,8 @@ class Spawner:
                 server=self._server,
             )
             status = loaded.worker_class(boot).main()
-        except BaseException:
-            logs.error.exception("worker failed slot=%d pid=%d", spawn.slot, os.getpid())
+        except BaseException as error:
+            event(logs.error, logging.CRITICAL, "worker failed", exc_info=error, slot=spawn.slot, pid=os.getpid())
         finally:
             flush()
             os._exit(status)

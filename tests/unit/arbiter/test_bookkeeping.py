@@ -1,0 +1,132 @@
+"""The small tables of the arbiter: passed descriptors, pid files, pages of the scoreboard, children."""
+
+import os
+import pathlib
+
+import pytest
+
+from heeler.arbiter import events, listen_fds
+from heeler.arbiter.children import TRANSITIONS, Children, Life
+from heeler.arbiter.pidfile import PidFile, read_pid
+from heeler.arbiter.pool import BACKOFF_LIMIT_S, backoff_s
+from heeler.arbiter.rows import Rows, longest, silent_s
+from heeler.plugins.errors import ConfigError
+from heeler.workers.scoreboard import State
+
+_SPAWN = events.Spawn(age=7, role="worker", slot=3, generation=2, deadline=12.5)
+
+
+def test_passed_descriptors_are_taken_once() -> None:
+    """They count from 3, and no child sees the variables."""
+    environ = {"LISTEN_PID": "41", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b", "PATH": "/bin"}
+    assert listen_fds.take(environ, 41) == [3, 4]
+    assert environ == {"PATH": "/bin"}
+    assert listen_fds.take(environ, 41) == []
+
+
+def test_descriptors_for_another_process_are_left_alone() -> None:
+    """LISTEN_PID is somebody else: nothing is taken, nothing is removed."""
+    environ = {"LISTEN_PID": "41", "LISTEN_FDS": "1"}
+    assert listen_fds.take(environ, 42) == []
+    assert environ["LISTEN_FDS"] == "1"
+
+
+def test_a_pid_file_is_removed_by_its_owner_only(tmp_path: pathlib.Path) -> None:
+    """A file that another process has written since is not touched."""
+    path = tmp_path / "x.pid"
+    file = PidFile(str(path))
+    file.create()
+    assert read_pid(str(path)) == os.getpid()
+    path.write_text("1\n")
+    file.remove()
+    assert path.read_text() == "1\n"
+
+
+def test_a_pid_file_of_a_living_process_is_refused(tmp_path: pathlib.Path) -> None:
+    """The parent of this process is alive and holds it."""
+    path = tmp_path / "x.pid"
+    path.write_text(f"{os.getppid()}\n")
+    with pytest.raises(ConfigError, match="is running"):
+        PidFile(str(path)).create()
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "0", "99999999999", "\xff"])
+def test_what_is_no_process_id_is_none(tmp_path: pathlib.Path, text: str) -> None:
+    """Garbage in a pid file is as good as no pid file."""
+    path = tmp_path / "x.pid"
+    path.write_bytes(text.encode("latin-1"))
+    assert read_pid(str(path)) is None
+
+
+def test_a_page_says_all_that_is_known_before_the_fork() -> None:
+    """Slot, generation and the deadline of the boot stand there before there is a process."""
+    rows = Rows(1, pid=1)
+    row = rows.take(_SPAWN)
+    assert (row.get("slot"), row.get("generation"), row.get("age")) == (3, 2, 7)
+    assert row.get("boot_deadline") == 12_500_000_000
+    assert State(row.get("state")) is State.BOOTING
+
+
+def test_the_counts_of_a_child_outlive_it() -> None:
+    """A page that is given back is added to the totals, and is empty for the next child."""
+    rows = Rows(1, pid=1)
+    row = rows.take(_SPAWN)
+    row.set("requests", 5)
+    rows.give_back(row)
+    assert rows.board.totals.get("requests") == 5
+    assert rows.take(_SPAWN).get("requests") == 0
+
+
+def test_a_scoreboard_has_room_for_workers_and_successors() -> None:
+    """There are four pages a worker; when all are taken, that is an error like others of the fork."""
+    rows = Rows(20, pid=1)
+    for _ in range(80):
+        rows.take(_SPAWN)
+    with pytest.raises(OSError, match="all 80 pages"):
+        rows.take(_SPAWN)
+
+
+def test_silence_is_told_by_the_last_beat() -> None:
+    """A child is silent when its beat is older than `timeout`; 0 is never, and so is before the first beat."""
+    row = Rows(1, pid=1).take(_SPAWN)
+    second = 1_000_000_000
+    assert silent_s(row, 30, 100 * second) is None
+    row.set("beat_at", 10 * second)
+    assert silent_s(row, 30, 40 * second) is None
+    assert silent_s(row, 30, 41 * second) == 31.0
+    assert silent_s(row, 0, 400 * second) is None
+    assert silent_s(row, 30, 41 * second, from_ns=20 * second) is None
+
+
+def test_the_longest_running_request_is_named() -> None:
+    """Of several in flight, the one that began first."""
+    row = Rows(1, pid=1).take(_SPAWN)
+    assert longest(row) == ""
+    row.enter(0, 200, b"GET /new")
+    row.enter(1, 100, b"GET /old")
+    assert longest(row) == "GET /old"
+
+
+def test_pauses_double_up_to_a_limit() -> None:
+    """Restarts back off exponentially, and no further than the limit."""
+    assert [backoff_s(failures) for failures in range(5)] == [0.0, 0.25, 0.5, 1.0, 2.0]
+    assert backoff_s(10_000) == BACKOFF_LIMIT_S
+
+
+def test_children_are_found_by_age_and_slot() -> None:
+    """The book finds who is asked for, and nobody who is gone."""
+    children = Children()
+    first = children.add("worker", 1, 1, None)
+    second = children.add("worker", 1, 2, None)
+    assert [child.age for child in children] == [1, 2]
+    assert children.in_slot("worker", 1) == [first, second]
+    children.remove(first)
+    assert children.get(1) is None
+    assert children.in_slot("worker", 1) == [second]
+    assert children.with_role("listener") == []
+
+
+def test_every_life_has_its_transitions() -> None:
+    """No state is left out of the table, and from the last there is no way but to be gone."""
+    assert set(TRANSITIONS) == set(Life)
+    assert TRANSITIONS[Life.ENDING] == frozenset()

@@ -1,0 +1,48 @@
+"""The documentation of the arbiter says what the code says."""
+
+import ast
+import pathlib
+import re
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import TypeVar
+
+import heeler.arbiter
+from heeler.arbiter import children, policy
+
+_State = TypeVar("_State", bound=Enum)
+_ROOT = pathlib.Path(__file__).resolve().parents[3]
+_POSITION = {"_log": 1, "event": 2, "Log": 1}
+"""Which argument is the phrase, by the function that logs."""
+
+
+def _phrases() -> Iterator[str]:
+    for path in pathlib.Path(heeler.arbiter.__path__[0]).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                name = str(getattr(node.func, "attr", None) or getattr(node.func, "id", ""))
+                at = _POSITION.get(name, len(node.args))
+                phrase = node.args[at] if at < len(node.args) else None
+                if isinstance(phrase, ast.Constant):
+                    yield str(phrase.value)
+
+
+def test_every_lifecycle_phrase_is_documented() -> None:
+    """docs/reference/log-events.md lists what the arbiter logs, and nothing that it does not."""
+    page = (_ROOT / "docs/reference/log-events.md").read_text()
+    assert set(re.findall(r"^\| `([^`]+)`", page, re.MULTILINE)) == set(_phrases())
+
+
+def _diagram(transitions: Mapping[_State, frozenset[_State]]) -> str:
+    first = next(iter(transitions))
+    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {first.value}"]
+    for state, following in transitions.items():
+        lines += [f"    {state.value} --> {other.value}" for other in sorted(following, key=lambda one: str(one.value))]
+    return "\n".join([*lines, "```"])
+
+
+def test_the_state_diagrams_are_current() -> None:
+    """The diagrams in docs/explanation/process-model.md are those of the transition tables."""
+    page = (_ROOT / "docs/explanation/process-model.md").read_text()
+    assert _diagram(children.TRANSITIONS) in page
+    assert _diagram(policy.TRANSITIONS) in page

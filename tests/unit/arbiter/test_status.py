@@ -1,0 +1,48 @@
+"""What `heeler status` makes of a scoreboard."""
+
+import json
+
+from heeler.arbiter import events, status
+from heeler.arbiter.rows import Rows
+
+_SECOND = 1_000_000_000
+
+
+def _board() -> Rows:
+    rows = Rows(2, pid=41)
+    row = rows.take(events.Spawn(age=1, role="worker", slot=1, generation=1, deadline=None))
+    rows.board.set("workers", 2)
+    rows.board.set("started_at", 50 * _SECOND)
+    for name, value in {"pid": 42, "state": 2, "requests": 7, "in_flight": 2, "connections": 3}.items():
+        row.set(name, value)
+    row.set("boot_at", 60 * _SECOND)
+    row.set("beat_at", 99 * _SECOND)
+    row.enter(0, 88 * _SECOND, b"GET /slow")
+    row.enter(1, 99 * _SECOND, b"GET /fast")
+    return rows
+
+
+def test_a_report_tells_times_as_spans() -> None:
+    """Nobody can read CLOCK_MONOTONIC: times are seconds ago, and all of it is JSON."""
+    found = status.report(_board().board, 100 * _SECOND)
+    assert json.loads(json.dumps(found)) == found
+    children = found["children"]
+    assert isinstance(children, list)
+    (child,) = children
+    assert (child["up_s"], child["beat_s"], child["ready_s"]) == (40.0, 1.0, None)
+    assert child["running"][0] == {"request": "GET /slow", "seconds": 12.0}
+    assert found["up_s"] == 50.0
+
+
+def test_a_table_has_a_line_for_each_child() -> None:
+    """The longest request stands in the line, and how many there are besides it."""
+    head, _, headings, line = status.table(status.report(_board().board, 100 * _SECOND)).splitlines()
+    assert head.startswith("arbiter 41  generation 1  workers 2  reload none")
+    assert headings.split()[:3] == ["SLOT", "PID", "STATE"]
+    assert line.split() == ["1", "42", "ready", "1", "40.0s", "7", "3", "2", "1.0s", "GET", "/slow", "12.0s", "(+1)"]
+
+
+def test_a_server_without_children_has_a_table_too() -> None:
+    """All have died: the headings stand there, and nothing under them."""
+    rows = Rows(1, pid=1)
+    assert len(status.table(status.report(rows.board, _SECOND)).splitlines()) == 3
