@@ -1,10 +1,12 @@
 """`--check-config`: everything short of binding, in this process."""
 
+import os
+
 from heeler.arbiter.commands.output import complain, line
 from heeler.arbiter.config.loader import Loaded
-from heeler.plugins.errors import AppLoadError
+from heeler.plugins.errors import AppLoadError, ConfigError
 from heeler.plugins.exit_status import ExitStatus
-from heeler.plugins.registry import workers
+from heeler.plugins.registry import find_logger, workers
 from heeler.workers.application import Application, load, traceback_of
 
 
@@ -22,6 +24,7 @@ def check(loaded: Loaded) -> int:
         complain(traceback_of(error))
         return ExitStatus.BOOT
     check_interface(loaded, application)
+    check_logs(loaded)
     kind = application.interface.upper()
     line(f"heeler: all is well: {application.target} ({kind}), worker class {loaded.plugin.name}")
     return ExitStatus.OK
@@ -42,6 +45,21 @@ def check_interface(loaded: Loaded, application: Application) -> None:
         f" and worker class {loaded.plugin.name!r} serves {kinds}; {_right(application.interface)}"
     )
     raise AppLoadError(loaded.application, reason)
+
+
+def check_logs(loaded: Loaded) -> None:
+    """Refuse a logger class or a log configuration that is not there.
+
+    Raises:
+        HeelerError: naming it.
+    """
+    config = loaded.config
+    if config.logger_class:
+        find_logger(config.logger_class).load()
+    for name in ("logconfig", "logconfig_json"):
+        path = getattr(config, name)
+        if path and not os.path.isfile(path):
+            raise ConfigError(name, config.source(name), "no such file", path)
 
 
 def _right(interface: str) -> str:

@@ -16,6 +16,6 @@ def run(argv: Sequence[str]) -> int:
     wanted = parser.parse_args(list(argv))
     if wanted.pid is not None and wanted.pid < 1:
         raise UsageError(f"argument --pid: no process has the id {wanted.pid}")
-    from heeler.arbiter import status
+    from heeler.arbiter.status import run as show
 
-    return int(status.run(wanted.pid, wanted.pidfile, wanted.json))
+    return show(wanted.pid, wanted.pidfile, wanted.json)

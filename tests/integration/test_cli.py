@@ -173,6 +173,21 @@ def test_check_config_says_what_it_chose(folder: pathlib.Path, target: str, reso
     assert done.stdout == f"heeler: all is well: {resolved} (WSGI), worker class sync\n"
 
 
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--logger-class", "zzz"], "'zzz': no logger class of that name"),
+        (["--log-config", "zzz"], "logconfig = 'zzz' (command line): no such file"),
+        (["--access-logformat", "%(zz)s"], "access_log_format = '%(zz)s' (command line): unknown atom %(zz)s"),
+    ],
+)
+def test_check_config_finds_what_is_wrong_with_the_logs(folder: pathlib.Path, argv: list[str], message: str) -> None:
+    """Without opening a log."""
+    done = heeler("good:app", "--check-config", *argv, cwd=folder)
+    assert message in done.stderr
+    assert (done.status, done.stdout) == (78, "")
+
+
 def test_check_config_works_where_serving_would(folder: pathlib.Path) -> None:
     """`chdir`, `pythonpath` and `raw_env` are there when the application is imported."""
     (folder / "site").mkdir()

@@ -1,7 +1,20 @@
 """Settings of the logs."""
 
+from typing import Final
+
 from heeler.plugins.parse import boolean, choice, optional, text
 from heeler.plugins.setting import Setting
+
+_FORMAT: Final = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
+
+
+def _format(value: object) -> object:
+    template = text(value)
+    if template != _FORMAT:
+        from heeler.workers.access_log import compiled  # late: most servers keep the default
+
+        compiled(str(template))
+    return template
 
 
 def _logger_class(value: object) -> object:
@@ -33,9 +46,9 @@ LOGS = (
     ),
     Setting(
         "access_log_format",
-        text,
-        '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"',
-        "The form of the access log's lines.",
+        _format,
+        _FORMAT,
+        "The form of the access log's lines; `json` writes one JSON object a line.",
         "Logs",
         cli=("--access-logformat",),
         metavar="FORMAT",
