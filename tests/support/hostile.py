@@ -86,9 +86,7 @@ TRANSFER_ENCODING: Final = (  # gunicorn CVE-2024-1135, -6827; waitress 16785/6/
     Case("te name with control byte", post(b"Transfer-Encoding\x0b: chunked", content=_HELLO)),
     Case("te on HTTP/1.0", post(_CHUNKED, content=_HELLO, version=b"HTTP/1.0")),
     Case("te on HTTP/1.0 kept alive", post(_CHUNKED, b"Connection: keep-alive", content=_HELLO, version=b"HTTP/1.0")),
-    Case(
-        "te chunked with blanks around", post(b"Transfer-Encoding: \t chunked ", content=_HELLO), OK, True, b"hello"
-    ),
+    Case("te chunked with blanks around", post(b"Transfer-Encoding: \t chunked ", content=_HELLO), OK, True, b"hello"),
     Case("te chunked in capitals", post(b"Transfer-Encoding: CHUNKED", content=_HELLO), OK, True, b"hello"),
 )
 
