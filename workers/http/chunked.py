@@ -11,6 +11,7 @@ _QUOTED: Final = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
 _size_line: Final = re.compile(
     rb"([0-9A-Fa-f]{1,16})((?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*)"
 ).fullmatch
+_plain_size: Final = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n").match
 _trailer_line: Final = re.compile(rb"(" + _TOKEN + rb"):[^\x00-\x08\x0a-\x1f\x7f]*").fullmatch
 _bad_byte: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r[^\n]|(?<!\r)\n").search
 _LARGEST: Final = 2**63 - 1
@@ -31,13 +32,14 @@ class ChunkedBody:
     Resource handling: holds no more than one unfinished line.
     """
 
-    __slots__ = ("_extensions", "_left", "_limits", "_line", "_state", "_total", "_trailer_bytes", "_trailers")
+    __slots__ = ("_extensions", "_left", "_limits", "_line", "_seen", "_state", "_total", "_trailer_bytes", "_trailers")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._state = _SIZE
         self._left = 0
-        self._line = b""
+        self._line = b""  # the part of a line that came
+        self._seen = 0  # of it, in bytes that are good
         self._total = self._extensions = self._trailers = self._trailer_bytes = 0
 
     @property
@@ -61,7 +63,27 @@ class ChunkedBody:
                 if not self._left:
                     self._state = _DATA_END
                 continue
-            position = self._take_line(data, position)
+            if self._state == _SIZE and not self._line:
+                position = self._take_whole_chunks(data, position, content)
+            if position < size:
+                position = self._take_line(data, position)
+        return position
+
+    def _take_whole_chunks(self, data: bytes, position: int, content: list[bytes]) -> int:
+        """Take the chunks without extensions that lie in `data` whole; return where they end.
+
+        Very small chunks must not cost much more than their bytes.
+        """
+        limit = self._limits.body
+        while (match := _plain_size(data, position)) is not None:
+            size = int(match[1], 16)
+            start = match.end()
+            end = start + size
+            if not size or data[end : end + 2] != b"\r\n" or 0 < limit < self._total + size:
+                break
+            content.append(data[start:end])
+            self._total += size
+            position = end + 2
         return position
 
     def _take_line(self, data: bytes, position: int) -> int:
@@ -72,8 +94,10 @@ class ChunkedBody:
         self._check_line(line)
         if newline < 0:
             self._line = line
+            self._seen = len(line) - 1
             return end
         self._line = b""
+        self._seen = 0
         if self._state == _SIZE:
             self._size(line[:-2])
         elif self._state == _DATA_END:
@@ -90,7 +114,7 @@ class ChunkedBody:
             room = 0
         else:
             room = self._limits.trailers - self._trailer_bytes
-        if _bad_byte(line, 0, room + 2) is not None:
+        if _bad_byte(line, self._seen, room + 2) is not None:
             raise RemoteProtocolError("the chunks have a byte that they may not have")
         if len(line) > room and line[room] != 13:
             status = 431 if self._state == _TRAILERS else 400
