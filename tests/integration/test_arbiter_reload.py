@@ -25,6 +25,28 @@ def test_a_reload_brings_new_code_to_every_slot() -> None:
         assert len(server.worker_pids()) == 4
 
 
+def test_reloads_leave_no_descriptor_behind() -> None:
+    """Good reloads and bad ones: in the end the arbiter holds what it held before, and so do its workers."""
+    with Server("app:app", "-w", "2", files={"app.py": _FIRST}, tracebacks=True) as server:
+        server.wait_for_log("worker ready", 2)
+        before = [_kinds(pid) for pid in (server.pid, *server.worker_pids())]
+        for generation in range(2, 8, 2):
+            server.signal(signal.SIGHUP)
+            server.wait_for_log(f"reload done generation={generation}")
+            server.wait_for_log("worker exited", 3 * (generation // 2) - 1)
+            server.write("app.py", "1 / 0")
+            server.signal(signal.SIGHUP)
+            server.wait_for_log(f"reload failed generation={generation + 1}")
+            server.wait_for_log("worker exited", 3 * (generation // 2))
+            server.write("app.py", _FIRST)
+        assert [_kinds(pid) for pid in (server.pid, *server.worker_pids())] == before
+
+
+def _kinds(pid: int) -> list[str]:
+    """What a process holds, without the numbers that make each unique."""
+    return sorted(link.partition(":[")[0] for link in processes.open_descriptors(pid).values())
+
+
 @pytest.mark.parametrize("broken", ["def app(:\n", "import nothing_of_that_name\n", "raise SystemExit(1)\n"])
 def test_broken_code_leaves_the_old_workers_serving(broken: str) -> None:
     """HUP with an application that does not import: nobody notices but the log."""
