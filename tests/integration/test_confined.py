@@ -15,7 +15,7 @@ set -e
 mount --make-rprivate /
 mount -o remount,ro,bind /
 for folder in /tmp /var/tmp /dev/shm; do
-    [ ! -d $folder ] || mount -t tmpfs -o ro,size=4k none $folder
+    [ ! -d $folder ] || { mount --bind $folder $folder; mount -o remount,ro,bind $folder; }
 done
 exec setpriv --reuid 54321 --regid 54321 --clear-groups --no-new-privs \
     --inh-caps=-all,+dac_read_search --ambient-caps=-all,+dac_read_search -- "$0" "$@"
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("worker_class", WORKER_CLASSES)
 def test_it_serves_with_no_writable_folder_no_home_and_a_user_without_a_name(worker_class: str) -> None:
-    """A read-only root, no /tmp, no /dev/shm, a random uid: it starts, serves, and stops in good order."""
+    """A read-only root, /tmp and /dev/shm, a random uid: it starts, serves, and stops in good order."""
     with Server("hello:app", "-k", worker_class, "-w", "2", env=NOWHERE, python=CONFINED) as server:
         assert get(server.address).text == "hello"
         with open(f"/proc/{server.worker_pids()[0]}/status", encoding="ascii") as status:
