@@ -9,7 +9,7 @@ Decides what each field means; must not know the request line or the connection.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import httptools
 
@@ -18,6 +18,7 @@ from heeler.workers.http import framing
 from heeler.workers.http.authority import is_authority
 from heeler.workers.http.environ_keys import EnvironKeys, HeaderMap
 from heeler.workers.http.limits import Limits
+from heeler.workers.http.request_line import QuickLines
 
 Pair = tuple[bytes, bytes]
 
@@ -46,6 +47,7 @@ class Fields:
         "expects_continue",
         "keep",
         "keys",
+        "memo",
         "plain",
         "upgrade",
     )
@@ -59,6 +61,9 @@ class Fields:
         self.chunked = self.close = self.keep = self.expects_continue = self.upgrade = False
         self.empty = True
         self.plain = False
+        # Any: an environ's values.
+        self.memo: dict[bool, dict[str, Any]] = {}
+        """What the WSGI gateway made of these fields, by whether it trusts the client; kept here to live as long."""
 
     @property
     def pairs(self) -> list[Pair]:
@@ -95,13 +100,15 @@ class FieldReader:
         header_map: what to do with names that have `_` in them.
     """
 
-    __slots__ = ("_feed", "_longest_kept", "_raw", "blocks", "keys")
+    __slots__ = ("_feed", "_longest_kept", "_most", "_raw", "blocks", "keys", "lines")
 
     def __init__(self, limits: Limits, header_map: HeaderMap = "drop") -> None:
         self._longest_kept = min(_KEPT_BYTES, limits.head_total - limits.longest_quick_line - 4)
+        self._most = limits.fields
         self.keys = EnvironKeys(header_map)
         self._raw: dict[bytes, bytes] = {}
         self.blocks: dict[bytes, Fields] = {}
+        self.lines = QuickLines()
         self._feed = self._new_feed()
 
     def _new_feed(self) -> Callable[[bytes], None]:
@@ -130,13 +137,15 @@ class FieldReader:
     def _environ(self, block: bytes) -> dict[str, str]:
         """Return the fields as WSGI wants them, read by the C parser."""
         count = block.count(b"\n") - 1
+        if count > self._most:
+            raise RemoteProtocolError("too many header fields", 431)
         if count == 0:
             return {}
-        # The C parser leaves blanks at the end of a value.
-        if not self._parse(block) or len(self._raw) != count or b" \r" in block or b"\t\r" in block:
+        if not self._parse(block) or len(self._raw) != count:
             return self._environ_exactly(block)
         keys = self.keys
-        environ = {keys[name]: value.decode("latin-1") for name, value in self._raw.items()}
+        # The C parser leaves blanks at the end of a value.
+        environ = {keys[name]: value.decode("latin-1").rstrip(" \t") for name, value in self._raw.items()}
         if len(environ) != count or None in environ:
             return self._environ_exactly(block)
         return environ  # type: ignore[return-value]  # None is not in it

@@ -14,7 +14,7 @@ from heeler.workers.http.fields import FieldReader
 from heeler.workers.http.head_scan import HeadScan
 from heeler.workers.http.limits import Limits
 from heeler.workers.http.request import END, End, Request
-from heeler.workers.http.request_maker import make_request, quick_request
+from heeler.workers.http.request_maker import make_request
 
 Event = Request | bytes | End | RemoteProtocolError
 
@@ -43,6 +43,7 @@ class RequestParser:
         "_keep_alive",
         "_left",
         "_limits",
+        "_lines",
         "_longest_line",
         "_reader",
         "_scan",
@@ -54,6 +55,7 @@ class RequestParser:
         self._limits = limits
         self._reader = reader or FieldReader(limits)
         self._blocks = self._reader.blocks
+        self._lines = self._reader.lines
         self._longest_line = limits.longest_quick_line
         self._idle = True  # a request line is what comes next, with nothing before it
         self._state = _State.HEAD
@@ -88,11 +90,11 @@ class RequestParser:
             cut = data.find(b"\r\n")
             fields = self._blocks.get(data[cut + 2 :])
             if fields is not None and fields.plain and cut <= self._longest_line:
-                request = quick_request(data[:cut], fields)
-                if request is not None:
+                line = self._lines[data[:cut]]
+                if line is not None:
                     if fields.close:
                         self._close()
-                    return [request]
+                    return [Request(line, fields, not fields.close, True)]
         events: list[Event] = []
         try:
             self._feed(data, events)
@@ -168,12 +170,11 @@ class RequestParser:
         limits = self._limits
         cut = head.find(b"\r\n")
         try:
-            if len(head) > limits.field_size or cut > limits.request_line or head.count(b"\n") - 2 > limits.fields:
+            if len(head) > limits.field_size or cut > limits.request_line:
                 HeadScan(limits).advance(head)
             line = head[:cut]
             fields = self._reader.read(head[cut + 2 :])
-            request = quick_request(line, fields) if fields.plain else None
-            return request or make_request(request_line.read(line), fields)
+            return make_request(self._lines[line] or request_line.read(line), fields)
         except RemoteProtocolError:
             HeadScan(limits).advance(head)  # the first fault decides
             raise

@@ -4,6 +4,7 @@ import enum
 from typing import Final
 
 from heeler.workers.http.fields import Fields
+from heeler.workers.http.request_line import RequestLine
 
 
 class End(enum.Enum):
@@ -20,40 +21,47 @@ class Request:
     """One request's head; its content follows as `bytes` events and `END`.
 
     Made once per request and read often, so what is common to many requests (the
-    header fields and what they mean) lies in `fields`, which requests share.
+    request line, the header fields and what they mean) lies in objects that requests share.
 
     Args:
-        method: as sent.
-        target: the request target as sent.
-        path: the target's path, still percent-encoded; `*` for `OPTIONS *`.
-        query: what follows the first `?`, or the empty text.
-        minor: 1 for HTTP/1.1, 0 for HTTP/1.0.
+        line: the request line. Shared: never change it.
         fields: the header fields. Shared: never change them.
         keep_alive: whether the client would send another request.
         complete: whether there is no content: neither bytes nor `END` follow.
     """
 
-    __slots__ = ("complete", "fields", "keep_alive", "method", "minor", "path", "query", "target")
+    __slots__ = ("complete", "fields", "keep_alive", "line")
 
-    def __init__(
-        self,
-        method: str,
-        target: str,
-        path: str,
-        query: str,
-        minor: int,
-        fields: Fields,
-        keep_alive: bool,
-        complete: bool,
-    ) -> None:
-        self.method = method
-        self.target = target
-        self.path = path
-        self.query = query
-        self.minor = minor
+    def __init__(self, line: RequestLine, fields: Fields, keep_alive: bool, complete: bool) -> None:
+        self.line = line
         self.fields = fields
         self.keep_alive = keep_alive
         self.complete = complete
+
+    @property
+    def method(self) -> str:
+        """The method as sent."""
+        return self.line.method
+
+    @property
+    def target(self) -> str:
+        """The request target as sent."""
+        return self.line.target
+
+    @property
+    def path(self) -> str:
+        """The target's path, still percent-encoded; `*` for `OPTIONS *`."""
+        return self.line.path
+
+    @property
+    def query(self) -> str:
+        """What follows the target's first `?`, or the empty text."""
+        return self.line.query
+
+    @property
+    def minor(self) -> int:
+        """1 for HTTP/1.1, 0 for HTTP/1.0."""
+        return self.line.minor
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:

@@ -1,7 +1,7 @@
 """The request line: method, target, version (RFC 9112, section 3)."""
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers.http.authority import is_authority
@@ -10,21 +10,70 @@ METHODS: Final = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT",
 """The common methods."""
 
 _VERSIONS: Final = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
+_HTTP_11: Final = b"HTTP/1.1"
+_KEPT: Final = 1024
+_KEPT_BYTES: Final = 256
 _is_version: Final = re.compile(rb"HTTP/[0-9]\.[0-9]").fullmatch
 _is_token: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _is_method: Final = re.compile(rb"[A-Z][A-Z0-9_-]{0,31}").fullmatch
 _absolute: Final = re.compile(r"https?://([^/?]*)(.*)", re.IGNORECASE).fullmatch
 
 
-class RequestLine(NamedTuple):
-    """A request line's parts; `authority` is None but for a target in absolute form."""
+class RequestLine:
+    """A request line's parts. Shared between requests: never change it.
 
-    method: str
-    target: str
-    path: str
-    query: str
-    minor: int
-    authority: str | None
+    Args:
+        method: as sent.
+        target: as sent.
+        path: the target's path, still percent-encoded; `*` for `OPTIONS *`.
+        query: what follows the first `?`, or the empty text.
+        minor: 1 for HTTP/1.1, 0 for HTTP/1.0.
+        authority: the host and port of a target in absolute form, else None.
+    """
+
+    __slots__ = ("authority", "method", "minor", "path", "query", "target", "what")
+
+    def __init__(self, method: str, target: str, path: str, query: str, minor: int, authority: str | None) -> None:
+        self.method = method
+        self.target = target
+        self.path = path
+        self.query = query
+        self.minor = minor
+        self.authority = authority
+        self.what = f"{method} {path}".encode("ascii")
+        """Method and path, for people."""
+
+
+class QuickLines(dict[bytes, RequestLine | None]):
+    """Maps a line to its parts, or to None where it is not of the common kind and must be looked at closer.
+
+    Clients ask for the same few targets again and again; what was read once is kept,
+    bounded in count and size.
+    """
+
+    __slots__ = ()
+
+    def __missing__(self, line: bytes) -> RequestLine | None:
+        parts = _read_quickly(line)
+        if len(line) <= _KEPT_BYTES:
+            if len(self) >= _KEPT:
+                self.clear()
+            self[line] = parts
+        return parts
+
+
+def _read_quickly(line: bytes) -> RequestLine | None:
+    """Return the parts of `line`, which may be anything; None where `read` has to decide."""
+    try:
+        name, raw, version = line.split(b" ")
+        target = raw.decode("ascii")
+    except ValueError:
+        return None
+    method = METHODS.get(name)
+    if method is None or version != _HTTP_11 or target[:1] != "/" or not target.isprintable() or "#" in target:
+        return None
+    path, _, query = target.partition("?")
+    return RequestLine(method, target, path, query, 1, None)
 
 
 def read(line: bytes) -> RequestLine:

@@ -83,6 +83,11 @@ def test_what_is_kept_is_bounded() -> None:
     assert len(one.blocks) <= 256
     assert max(len(block) for block in one.blocks) <= 2048
     assert len(one.keys) <= 512
+    for number in range(3000):
+        assert one.lines[b"GET /%d HTTP/1.1" % number] is not None
+        assert one.lines[b"GET /%d" % number * 1000] is None
+    assert len(one.lines) <= 1024
+    assert max(len(line) for line in one.lines) <= 256
 
 
 def test_c_parser_state_does_not_leak() -> None:
