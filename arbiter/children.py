@@ -83,7 +83,7 @@ class Child:
 
 
 class Children:
-    """All children there are, found by age, by pid and by slot."""
+    """All children there are, found by age and by slot."""
 
     def __init__(self) -> None:
         self._by_age: dict[int, Child] = {}
@@ -106,10 +106,6 @@ class Children:
     def get(self, age: int) -> Child | None:
         """Return the child of that age, None if it is gone."""
         return self._by_age.get(age)
-
-    def with_pid(self, pid: int) -> Child | None:
-        """Return the child with that process id, None if it is none of ours."""
-        return next((child for child in self._by_age.values() if child.pid == pid), None)
 
     def in_slot(self, role: str, slot: int) -> list[Child]:
         """Return who is in a slot, oldest first."""

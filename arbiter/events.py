@@ -210,7 +210,7 @@ class ReloadStep:
     """A reload is at this point.
 
     `under_way` begins it, `committed` says that the new generation has proven
-    itself, `done` that the last slot has changed over; `failed` that the old
+    itself, `done` that nobody of an earlier one is left; `failed` that the old
     generation serves on.
     """
 

@@ -349,7 +349,7 @@ class Policy:
             self._stop(child, now)
         while (wish := self.pool.next_spawn(now)) is not None:
             self._spawn(wish.slot, wish.generation, now)
-        if self._rolling and self.pool.coming is None and self.pool.is_full():
+        if self._rolling and self.pool.coming is None and self.pool.is_renewed():
             self._rolling = False
             self._do(events.ReloadStep("done", self.pool.serving.number))
             self._log("info", "reload done", None, generation=self.pool.serving.number)

@@ -197,9 +197,9 @@ class Pool:
         """True if no child of an earlier generation serves."""
         return all(child.generation == self.serving.number for child in self._mine() if child.is_active)
 
-    def is_full(self) -> bool:
-        """True if every slot is served by the serving generation."""
-        return self.is_uniform() and all(
+    def is_renewed(self) -> bool:
+        """True if every slot is served by the serving generation, and nobody of another is left, draining or not."""
+        return all(child.generation == self.serving.number for child in self._mine()) and all(
             any(child.life is Life.READY for child in self._in_slot(number)) for number in range(1, self.target + 1)
         )
 

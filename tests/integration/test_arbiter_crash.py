@@ -3,6 +3,7 @@
 import pathlib
 import re
 import signal
+import sys
 import time
 
 import pytest
@@ -54,7 +55,7 @@ def test_a_request_in_flight_outlives_a_killed_arbiter() -> None:
     with Server("app:app", "-w", "1", files=FILES, exit_status=None) as server:
         waiting, workers = Waiting(server), server.worker_pids()
         server.signal(signal.SIGKILL)
-        server.wait()
+        assert processes.wait_ended([server.pid], 5.0) == []
         assert waiting.open().status == 200
         assert processes.wait_ended(workers, 1.0) == []
 
@@ -93,6 +94,27 @@ def test_a_segfault_in_import_is_retried_with_growing_pauses() -> None:
         raise RuntimeError("it cannot have become ready")
     boots = str(failed.value).count("worker died in its boot")
     assert 3 <= boots <= 10, failed.value
+
+
+def test_a_fork_that_the_system_refuses_is_tried_again() -> None:
+    """EAGAIN from fork(2) is logged, leaves no descriptor behind, and the worker comes a moment later."""
+    launcher = (
+        "import errno, os, runpy, sys\n"
+        "fork, refusals = os.fork, [1, 2]\n"
+        "def refuse():\n"
+        "    if refusals.pop():\n"
+        "        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))\n"
+        "    return fork()\n"
+        "os.fork = refuse\n"
+        "refusals.insert(0, 0)\n"
+        "sys.argv[:] = ['heeler', *sys.argv[3:]]\n"
+        "runpy.run_module('heeler', run_name='__main__')\n"
+    )
+    with Server("hello:app", python=(sys.executable, "-c", launcher)) as server:
+        assert server.log().count("fork failed slot=1") == 2
+        assert get(server.address).status == 200
+        sockets = [link for link in processes.open_descriptors(server.pid).values() if link.startswith("socket:")]
+        assert len(sockets) == 2, "one to listen, one to talk to the worker"
 
 
 def test_a_failing_import_shows_its_own_traceback_once(tmp_path: pathlib.Path) -> None:

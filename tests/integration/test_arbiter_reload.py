@@ -21,7 +21,7 @@ def test_a_reload_brings_new_code_to_every_slot() -> None:
         server.signal(signal.SIGHUP)
         server.wait_for_log("reload done generation=2")
         assert get(server.address).body == b"second"
-        assert processes.wait_ended(before, 5.0) == []
+        assert not any(processes.is_alive(pid) for pid in before)
         assert len(server.worker_pids()) == 4
 
 
