@@ -4,13 +4,13 @@ import ipaddress
 import re
 from typing import Final
 
-_NAME: Final = r"(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})+"
+_NAME: Final = r"(?:[A-Za-z0-9\-._~!$&'()*+;=]++|%[0-9A-Fa-f]{2})++"
 _FUTURE: Final = r"[vV][0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+;=:]+"
 _LONGEST: Final = 512  # twice the longest name there is
 
 # RFC 3986, section 3.2.2, but for the comma: a name never has one, and a list made
-# of two Host fields on the way does. No two parts can match the same text in two
-# ways, so that time is in proportion to length.
+# of two Host fields on the way does. Nothing can be matched in two ways, and `++`
+# never goes back, so that time is in proportion to length.
 _host: Final = re.compile(rf"(?:{_NAME}|\[(?:{_FUTURE}|([0-9A-Fa-f:.]+))\])(?::[0-9]{{0,5}})?").fullmatch
 
 
