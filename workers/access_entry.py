@@ -13,11 +13,30 @@ class AccessFields(Protocol):
 class AccessRequest(Protocol):
     """What the access log reads of a request; `heeler.workers.http.request.Request` has it."""
 
-    method: str
-    target: str
-    path: str
-    query: str
-    minor: int
+    @property
+    def method(self) -> str:
+        """The method as sent."""
+        ...
+
+    @property
+    def target(self) -> str:
+        """The request target as sent."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """The target's path, still percent-encoded."""
+        ...
+
+    @property
+    def query(self) -> str:
+        """What follows the target's first `?`."""
+        ...
+
+    @property
+    def minor(self) -> int:
+        """1 for HTTP/1.1, 0 for HTTP/1.0."""
+        ...
 
     @property
     def fields(self) -> AccessFields:
