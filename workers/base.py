@@ -25,6 +25,7 @@ from heeler.workers.channel import Channel
 from heeler.workers.logs import Logs, event
 from heeler.workers.signals import WorkerSignals
 from heeler.workers.sources import EXHAUSTED, ChannelSource, Connection, Listener, ListeningSource, SignalSource, Source
+from heeler.workers.tally import Tally
 
 API_VERSION: Final = 1
 """The version of this contract; a worker class names the one it was written against."""
@@ -128,6 +129,7 @@ class Worker(abc.ABC):
         self.log: Final = boot.logs.worker
         self.row: Final = boot.row
         self.words: Final = boot.row.words
+        self.tally: Final = Tally(boot.row)
         self.slot: Final = boot.slot
         self.age: Final = boot.age
         self.pid = os.getpid()
@@ -205,6 +207,7 @@ class Worker(abc.ABC):
         except Exception:
             self.boot.logs.error.exception("worker failed slot=%d pid=%d", self.slot, self.pid)
         finally:
+            self.tally.show()
             self.words[scoreboard.STATE] = scoreboard.State.GONE
             self.call_hook("worker_exit", self.boot.server, self)
             # What the application registered; the process itself ends in os._exit.
@@ -343,6 +346,7 @@ class Worker(abc.ABC):
             How many seconds the next wait may take at most.
         """
         self.words[scoreboard.BEAT_AT] = time.monotonic_ns()
+        self.tally.show()
         if self._accept_again_at is None:
             return self._beat_interval_s
         wait = self._accept_again_at - time.monotonic()
@@ -428,6 +432,7 @@ class Worker(abc.ABC):
         """
         self.cut(self.words[scoreboard.IN_FLIGHT])
         self.words[scoreboard.IN_FLIGHT] = 0
+        self.tally.show()
         self.words[scoreboard.STATE] = scoreboard.State.GONE
         self.call_hook("worker_exit", self.boot.server, self)
         logging.shutdown()

@@ -1,4 +1,4 @@
-"""The wall clock as HTTP writes it, formatted once a second."""
+"""The wall clock as HTTP writes it; everything else goes by the monotonic one."""
 
 import time
 from typing import Final
@@ -7,24 +7,9 @@ _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-class HttpDate:
-    """Gives the Date field's value (RFC 9110, section 5.6.7).
-
-    This is the one clock here that is not monotonic: it tells people the time.
-    """
-
-    __slots__ = ("_second", "_text")
-
-    def __init__(self) -> None:
-        self._second = -1
-        self._text = b""
-
-    def __call__(self) -> bytes:
-        """Return the value for now."""
-        second = int(time.time())
-        if second != self._second:
-            year, month, day, hour, minute, sec, weekday, *_ = time.gmtime(second)
-            text = f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year} {hour:02}:{minute:02}:{sec:02} GMT"
-            self._text = text.encode()
-            self._second = second
-        return self._text
+def http_date() -> tuple[bytes, int]:
+    """Return the Date field's value (RFC 9110, section 5.6.7), and for how many more ns it is true."""
+    now_ns = time.time_ns()
+    year, month, day, hour, minute, second, weekday, *_ = time.gmtime(now_ns // 1_000_000_000)
+    text = f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year} {hour:02}:{minute:02}:{second:02} GMT"
+    return text.encode(), 1_000_000_000 - now_ns % 1_000_000_000

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers.body import RequestBody
 from heeler.workers.client import ClientGoneError
+from heeler.workers.clock import http_date
 from heeler.workers.http.error_page import error_page
 from heeler.workers.http.parser import Event, RequestParser
 from heeler.workers.http.request import END, Request
 from heeler.workers.http.response import CONTINUE
 from heeler.workers.outbox import Outbox
 from heeler.workers.poller import READ, WRITE
+from heeler.workers.scoreboard import TIMEOUTS
 from heeler.workers.sources import Connection
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class HttpConnection:
         "_receive",
         "_request",
         "_send",
+        "calm",
         "closed",
         "closing",
         "deadline",
@@ -89,6 +92,8 @@ class HttpConnection:
         self.closing = False
         """Nothing more is read; closed once all is answered and sent."""
         self.closed = False
+        self.calm = False
+        """Whether it waits for the first byte of a request, and for nothing else."""
         self.deadline = 0.0
         """Monotonic seconds by which what it waits for must have happened."""
         self.handler: Callable[[int], None] = self.on_readable
@@ -114,11 +119,11 @@ class HttpConnection:
             self._ended()
             return
         worker = self.worker
-        worker.words[worker.BYTES_IN] += len(data)
+        worker.tally.bytes_in += len(data)
         events = self._feed(data)
-        if len(events) == 1:
+        if self.calm and len(events) == 1:
             request = events[0]
-            if type(request) is Request and request.complete and self.waiting is None:
+            if type(request) is Request and request.complete:
                 worker.take(self, request, None)
                 return
         self._receive_events(events)
@@ -203,7 +208,7 @@ class HttpConnection:
     def _await_bytes(self) -> None:
         worker = self.worker
         if self._request is not None:
-            self._wait_for(READ, self.on_readable, worker.body_timeout)
+            self._wait_for(READ, self.on_head, worker.body_timeout)
         elif self._parser.phase == "head":
             # From the first byte on: what trickles in later does not push the deadline out.
             handler, deadline = self.handler, self.deadline
@@ -212,9 +217,10 @@ class HttpConnection:
                 self.deadline = deadline
         else:
             self._wait_for(READ, self.on_readable, worker.keepalive)
+            self.calm = True
 
     def on_head(self, mask: int) -> None:
-        """More of a head that came in pieces."""
+        """More of a request that came in pieces."""
         self.on_readable(mask)
 
     # -- writing: called by the gateway while the application runs
@@ -306,11 +312,6 @@ class HttpConnection:
             self.closing = True
             self.refusal = None
             self.drop_waiting()
-        elif not self.closing and self._outbox is None and not self.waiting and self.handler == self.on_readable:
-            # The common case: nothing owed, nothing waiting, and the socket is being watched for reading.
-            self.waiting = None
-            self.deadline = self.worker.last_response_at + self.worker.keepalive
-            return
         self._settle()
 
     def next_request(self) -> Waiting:
@@ -344,7 +345,7 @@ class HttpConnection:
         if self.idle:
             self.close()
             return
-        worker.words[worker.TIMEOUTS] += 1
+        worker.words[TIMEOUTS] += 1
         if self._outbox or self.closing:
             self.close()
             return
@@ -356,7 +357,7 @@ class HttpConnection:
         self.refusal = None
         worker.refused(self, error)
         try:
-            self.write(error_page(error.status_hint, worker.date()))
+            self.write(error_page(error.status_hint, http_date()[0]))
             if not self._outbox:
                 self.sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -388,6 +389,7 @@ class HttpConnection:
             self.close()
 
     def _wait_for(self, mask: int, handler: Callable[[int], None], timeout_s: float) -> None:
+        self.calm = False
         self.handler = handler
         self.deadline = self.worker.watch(self, mask, timeout_s)
 

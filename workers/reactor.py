@@ -18,7 +18,6 @@ from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers import scoreboard
 from heeler.workers.base import Boot, Drain, Worker
 from heeler.workers.body import RequestBody
-from heeler.workers.clock import HttpDate
 from heeler.workers.http.fields import FieldReader
 from heeler.workers.http.limits import Limits
 from heeler.workers.http.request import Request
@@ -37,10 +36,6 @@ class ReactorWorker(Worker):
     One loop turn: wait, handle every descriptor that is ready, run what waits, look
     after deadlines, beat.
     """
-
-    # Copied here for the path of a request: an attribute is cheaper than a module's name.
-    BYTES_IN: Final = scoreboard.BYTES_IN
-    TIMEOUTS: Final = scoreboard.TIMEOUTS
 
     def __init__(self, boot: Boot) -> None:
         super().__init__(boot)
@@ -66,7 +61,6 @@ class ReactorWorker(Worker):
         self.running: HttpConnection | None = None
         self._sweep_at = math.inf
         self._full = False
-        self._date = HttpDate()
         self.now: Callable[[], float] = time.monotonic
         self._poller = Poller()
         self._handlers: dict[int, Callable[[int], None]] = {}
@@ -76,10 +70,6 @@ class ReactorWorker(Worker):
     def setup(self) -> None:
         assert self.application is not None
         self.gateway = Gateway(self, self.application.callable)
-
-    def date(self) -> bytes:
-        """Return the value of the Date field for now."""
-        return self._date()
 
     # -- the loop
 
@@ -139,6 +129,7 @@ class ReactorWorker(Worker):
         self.connections[client.fd] = client
         self.opened()
         client.mask = READ
+        client.calm = True
         self._handlers[client.fd] = client.handler
         self._poller.register(client.fd, READ)
         client.deadline = self._deadline(self.header_timeout if self.draining is None else self.draining.linger_s)

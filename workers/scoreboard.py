@@ -6,11 +6,11 @@ and never half of one. The layout stands in `FIELDS` and nowhere else: the write
 reader, `heeler status` and the docs are derived from it.
 """
 
-import bisect
 import dataclasses
 import enum
 import mmap
 import os
+import struct
 import tempfile
 from typing import Final, Literal, Self
 
@@ -85,19 +85,20 @@ FIELDS: Final = (
     Field("capacity", "gauge", "requests it can run at once"),
     Field("in_flight", "gauge", "requests it is running"),
     Field("connections", "gauge", "open client connections"),
-    Field("requests", "counter", "requests answered"),
     Field("accepted", "counter", "connections accepted"),
+    Field("refused", "counter", "requests refused before the application saw them"),
+    Field("timeouts", "counter", "connections closed because a client was too slow"),
+    Field("cut", "counter", "requests cut by a stop or a kill"),
+    # From here to `latency` a worker writes all at once (`Row.show`).
+    Field("requests", "counter", "requests answered"),
     Field("bytes_in", "counter", "request bytes read, heads included"),
     Field("bytes_out", "counter", "response body bytes"),
+    Field("latency_ns", "counter", "sum of request durations, ns"),
     Field("status_1xx", "counter", "final responses of this class (101)"),
     Field("status_2xx", "counter", "responses of this class"),
     Field("status_3xx", "counter", "responses of this class"),
     Field("status_4xx", "counter", "responses of this class"),
     Field("status_5xx", "counter", "responses of this class"),
-    Field("refused", "counter", "requests refused before the application saw them"),
-    Field("timeouts", "counter", "connections closed because a client was too slow"),
-    Field("cut", "counter", "requests cut by a stop or a kill"),
-    Field("latency_ns", "counter", "sum of request durations, ns"),
     Field("latency", "counter", "requests by duration, a bucket each", len(BUCKETS_S) + 1),
     Field("queue_ns", "counter", "sum of waiting times, ns"),
     Field("queue", "counter", "requests by waiting time, a bucket each", len(BUCKETS_S) + 1),
@@ -124,17 +125,17 @@ BEAT_AT: Final = _OFFSETS["beat_at"]
 CAPACITY: Final = _OFFSETS["capacity"]
 IN_FLIGHT: Final = _OFFSETS["in_flight"]
 CONNECTIONS: Final = _OFFSETS["connections"]
-REQUESTS: Final = _OFFSETS["requests"]
 ACCEPTED: Final = _OFFSETS["accepted"]
-BYTES_IN: Final = _OFFSETS["bytes_in"]
-BYTES_OUT: Final = _OFFSETS["bytes_out"]
-STATUS_0XX: Final = _OFFSETS["status_1xx"] - 1
-"""Add the class of a status, 1 to 5."""
 REFUSED: Final = _OFFSETS["refused"]
 TIMEOUTS: Final = _OFFSETS["timeouts"]
 CUT: Final = _OFFSETS["cut"]
-LATENCY_NS: Final = _OFFSETS["latency_ns"]
-LATENCY: Final = _OFFSETS["latency"]
+
+_ENTRY_STARTS: Final = tuple((ENTRIES_AT + entry * ENTRY_WORDS) * 8 for entry in range(IN_FLIGHT_ENTRIES))
+_pack_entry: Final = struct.Struct(f"QQ{_ENTRY_TEXT_BYTES}s").pack_into
+
+_TALLY_WORDS: Final = _OFFSETS["latency"] + len(BUCKETS_S) + 1 - _OFFSETS["requests"]
+_TALLY_START: Final = _OFFSETS["requests"] * 8
+_pack_tally: Final = struct.Struct(f"{_TALLY_WORDS}Q").pack_into
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -157,11 +158,11 @@ class Row:
     `row.words[REQUESTS] += 1` itself.
     """
 
-    __slots__ = ("_text", "index", "words")
+    __slots__ = ("index", "page", "words")
 
     def __init__(self, page: memoryview, index: int) -> None:
         self.index = index
-        self._text = page
+        self.page = page
         self.words: memoryview = page.cast("Q")
 
     def set(self, name: str, value: int) -> None:
@@ -173,26 +174,16 @@ class Row:
         return int(self.words[_OFFSETS[name]])
 
     def enter(self, entry: int, started_ns: int, what: bytes) -> None:
-        """Name a request in flight in `entry` (0 to `IN_FLIGHT_ENTRIES` - 1).
-
-        The start is written last: a reader that sees it sees the text as well.
-        """
-        at = ENTRIES_AT + entry * ENTRY_WORDS
-        what = what[:_ENTRY_TEXT_BYTES]
-        start = at * 8 + 16
-        self._text[start : start + len(what)] = what
-        self.words[at + 1] = len(what)
-        self.words[at] = started_ns
+        """Name a request in flight in `entry` (0 to `IN_FLIGHT_ENTRIES` - 1); what does not fit is cut."""
+        _pack_entry(self.page, _ENTRY_STARTS[entry], started_ns, len(what), what)
 
     def leave(self, entry: int) -> None:
         """The request in `entry` is over."""
         self.words[ENTRIES_AT + entry * ENTRY_WORDS] = 0
 
-    def observe(self, duration_ns: int) -> None:
-        """Count a request's duration in the latency histogram."""
-        words = self.words
-        words[LATENCY_NS] += duration_ns
-        words[LATENCY + bisect.bisect_left(BUCKETS_S, duration_ns / 1e9)] += 1
+    def show(self, *tally: int) -> None:
+        """Write the words from `requests` to the last bucket of `latency`, in that order."""
+        _pack_tally(self.page, _TALLY_START, *tally)
 
     def in_flight(self) -> list[InFlight]:
         """Return the named requests in flight, longest running first."""
@@ -201,7 +192,7 @@ class Row:
             at = ENTRIES_AT + entry * ENTRY_WORDS
             started_ns, length = self.words[at], self.words[at + 1]
             if started_ns:
-                text = bytes(self._text[at * 8 + 16 : at * 8 + 16 + min(length, _ENTRY_TEXT_BYTES)])
+                text = bytes(self.page[at * 8 + 16 : at * 8 + 16 + min(length, _ENTRY_TEXT_BYTES)])
                 found.append(InFlight(started_ns / 1e9, text.decode("latin-1")))
         return sorted(found, key=lambda request: request.started)
 
@@ -218,7 +209,7 @@ class Row:
 
     def clear(self) -> None:
         """Zero the page, before a new child gets it."""
-        self._text[:] = bytes(PAGE_BYTES)
+        self.page[:] = bytes(PAGE_BYTES)
 
     def fold_into(self, totals: "Row") -> None:
         """Add this row's counters to `totals`, once its child is gone."""

@@ -6,6 +6,7 @@ from heeler.workers.body import RequestBody
 from heeler.workers.http.request import Request
 from heeler.workers.http_connection import HttpConnection
 from heeler.workers.reactor import ReactorWorker
+from heeler.workers.scoreboard import IN_FLIGHT
 
 
 class SyncWorker(ReactorWorker):
@@ -28,6 +29,11 @@ class SyncWorker(ReactorWorker):
     @override
     def serve(self, connection: HttpConnection, request: Request, body: RequestBody | None) -> None:
         self.running = connection
+        self.words[IN_FLIGHT] = 1
         keep_alive = self.gateway.serve(connection, request, body)
         self.running = None
-        connection.finish(keep_alive)
+        self.words[IN_FLIGHT] = 0
+        if keep_alive and connection.calm:
+            connection.deadline = self.last_response_at + self.keepalive
+        else:
+            connection.finish(keep_alive)

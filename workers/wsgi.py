@@ -1,7 +1,6 @@
 """WSGI: requests through the application, whoever does the I/O (PEP 3333)."""
 
 import inspect
-import io
 import ipaddress
 import logging
 import time
@@ -11,17 +10,18 @@ from urllib.parse import unquote_to_bytes
 
 import heeler
 from heeler.plugins.errors import RemoteProtocolError
-from heeler.workers import scoreboard
 from heeler.workers.access_entry import AccessEntry
 from heeler.workers.body import RequestBody
 from heeler.workers.client import Client, ClientGoneError
-from heeler.workers.clock import HttpDate
+from heeler.workers.clock import http_date
+from heeler.workers.empty_input import EMPTY_INPUT
 from heeler.workers.http.error_page import error_page
+from heeler.workers.http.fields import Fields
 from heeler.workers.http.request import Request
 from heeler.workers.http.response import ResponseEncoder
 from heeler.workers.logs import event
 from heeler.workers.sources import Connection
-from heeler.workers.wsgi_response import FileWrapper, WsgiResponse
+from heeler.workers.wsgi_response import FileWrapper, PlainFileWrapper, WsgiResponse
 
 if TYPE_CHECKING:
     from heeler.workers.base import Worker
@@ -45,20 +45,21 @@ class Gateway:
         self._worker = worker
         self._application = application
         self._row = worker.row
-        self._words = worker.words
         self._logs = worker.boot.logs
         self._access = worker.boot.logs.access
         self._pre_request = config.pre_request
         self._post_request = _post_request(config.post_request)
-        self._date = HttpDate()
+        self._is_watched = self._access is not None or self._post_request is not None
+        self._tally = worker.tally
+        self._date = b""
+        self._date_ends_ns = 0
         self._encoder = ResponseEncoder(b"heeler")
-        self._sendfile: bool = config.sendfile
         self._keepalive = bool(config.keepalive)
         self._schemes: tuple[tuple[str, str], ...] = tuple(
             ("HTTP_" + name.upper().replace("-", "_"), value) for name, value in config.secure_scheme_headers.items()
         )
         self._trust_all, self._trusted_networks = _networks(config.forwarded_allow_ips)
-        self._environ: dict[str, Any] = {
+        self._base: dict[str, Any] = {
             "SCRIPT_NAME": "",
             "SERVER_PROTOCOL": "HTTP/1.1",
             "SERVER_SOFTWARE": f"heeler/{heeler.__version__}",
@@ -68,8 +69,15 @@ class Gateway:
             "wsgi.multithread": multithread,
             "wsgi.multiprocess": config.workers > 1,
             "wsgi.run_once": False,
-            "wsgi.file_wrapper": FileWrapper,
+            "wsgi.file_wrapper": FileWrapper if config.sendfile else PlainFileWrapper,
             "wsgi.input_terminated": True,
+            "heeler.slot": worker.slot,
+            "REQUEST_METHOD": "",
+            "PATH_INFO": "",
+            "QUERY_STRING": "",
+            "RAW_URI": "",
+            "REQUEST_URI": "",
+            "wsgi.input": EMPTY_INPUT,
         }
 
     # -- connections
@@ -87,14 +95,14 @@ class Gateway:
         return any(address in network for network in self._trusted_networks.values())
 
     def connection_environ(self, connection: Connection) -> dict[str, Any]:
-        """Return what the environ of every request on `connection` begins with."""
-        environ = self._environ.copy()
+        """Return what `connection` adds to the environ of every request on it."""
         host, port = connection.peer
-        environ["REMOTE_ADDR"] = host
-        environ["REMOTE_PORT"] = str(port)
-        environ["SERVER_NAME"] = connection.address.host or "localhost"
-        environ["SERVER_PORT"] = str(connection.address.port or 80)
-        return environ
+        return {
+            "REMOTE_ADDR": host,
+            "REMOTE_PORT": str(port),
+            "SERVER_NAME": connection.address.host or "localhost",
+            "SERVER_PORT": str(connection.address.port or 80),
+        }
 
     # -- requests
 
@@ -105,17 +113,17 @@ class Gateway:
         raises is logged and answered with 500, or the response is cut where it has begun.
         """
         started_ns = time.monotonic_ns()
-        words = self._words
-        words[scoreboard.IN_FLIGHT] += 1
-        self._row.enter(0, started_ns, f"{request.method} {request.path}".encode("latin-1"))
-        worker = self._worker
-        keep_alive = request.keep_alive and self._keepalive and worker.draining is None
-        response = WsgiResponse(
-            client, request, self._encoder, keep_alive, self._date(), self._sendfile
-        )
-        environ: dict[str, Any] | None = None
+        worker, row = self._worker, self._row
+        row.enter(0, started_ns, request.line.what)
+        if started_ns >= self._date_ends_ns:
+            self._renew_date(started_ns)
+        keep_alive = request.keep_alive and worker.draining is None and self._keepalive
+        response = WsgiResponse(client, request.line, self._encoder, keep_alive, self._date)
+        environ: dict[str, Any] = {}
         try:
-            environ = self._make_environ(client, request, body)
+            environ = self._environ(client, request)
+            if body is not None:
+                environ["wsgi.input"] = body.rewind()
             if self._pre_request is not None:
                 self._pre_request(worker, request)
             iterable = self._application(environ, response.start_response)
@@ -123,7 +131,7 @@ class Gateway:
                 response.send(iterable)
             finally:
                 # Whatever happened: the application may hold a file or a database cursor open in it.
-                if hasattr(iterable, "close"):
+                if type(iterable) is not list and hasattr(iterable, "close"):
                     iterable.close()
         except ClientGoneError:
             response.keep_alive = False
@@ -139,27 +147,46 @@ class Gateway:
                 path=request.path,
             )
             self._answer(client, request, response, 500)
-        if response.fault is not None:
-            event(self._logs.error, logging.ERROR, response.fault, method=request.method, path=request.path)
         if body is not None:
             body.close()
-        self._account(client, request, response, environ, started_ns)
+        duration_ns = time.monotonic_ns() - started_ns
+        row.leave(0)
+        self._tally.answered(response.code, response.sent, duration_ns)
+        if self._is_watched or response.fault is not None:
+            self._report(client, request, response, environ, duration_ns)
+        worker.last_response_at = (started_ns + duration_ns) / 1e9
+        if worker.requests_left > 0:
+            worker.count_down()
         return response.keep_alive
 
-    def _make_environ(self, client: Client, request: Request, body: RequestBody | None) -> dict[str, Any]:
-        environ = client.environ.copy()
-        environ["REQUEST_METHOD"] = request.method
-        path = request.path
+    def _environ(self, client: Client, request: Request) -> dict[str, Any]:
+        """Return the environ of a request, as if it had no content."""
+        known = request.fields.memo.get(client.trusted)
+        if known is None:
+            known = self._learn(request.fields, client.trusted)
+        environ = known.copy()
+        environ.update(client.environ)
+        line = request.line
+        path = line.path
+        environ["REQUEST_METHOD"] = line.method
         environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
-        environ["QUERY_STRING"] = request.query
-        environ["RAW_URI"] = environ["REQUEST_URI"] = request.target
-        environ["wsgi.input"] = io.BytesIO() if body is None else body.rewind()
-        if not request.minor:
+        environ["QUERY_STRING"] = line.query
+        environ["RAW_URI"] = environ["REQUEST_URI"] = line.target
+        if not line.minor:
             environ["SERVER_PROTOCOL"] = "HTTP/1.0"
-        environ.update(request.fields.environ)
-        if client.trusted:
-            self._apply_scheme(environ)
         return environ
+
+    def _learn(self, fields: Fields, trusted: bool) -> dict[str, Any]:
+        """Return what all requests with these fields have in common; it is kept with the fields."""
+        known = self._base | fields.environ
+        if trusted:
+            self._apply_scheme(known)
+        fields.memo[trusted] = known
+        return known
+
+    def _renew_date(self, now_ns: int) -> None:
+        self._date, left_ns = http_date()
+        self._date_ends_ns = now_ns + left_ns
 
     def _apply_scheme(self, environ: dict[str, Any]) -> None:
         """Believe a trusted proxy's word on the scheme the client used."""
@@ -180,41 +207,28 @@ class Gateway:
         if response.begun:
             client.abort()
             return
-        response.failed = status
+        response.code = status
         try:
-            client.write(error_page(status, self._date(), head_only=request.method == "HEAD"))
+            client.write(error_page(status, self._date, head_only=request.method == "HEAD"))
         except ClientGoneError:
             pass
 
-    def _account(
-        self,
-        client: Client,
-        request: Request,
-        response: WsgiResponse,
-        environ: dict[str, Any] | None,
-        started_ns: int,
+    def _report(
+        self, client: Client, request: Request, response: WsgiResponse, environ: dict[str, Any], duration_ns: int
     ) -> None:
-        """Count and log a request that is over."""
-        worker, words = self._worker, self._words
-        duration_ns = time.monotonic_ns() - started_ns
-        code = response.code
-        words[scoreboard.IN_FLIGHT] -= 1
-        words[scoreboard.REQUESTS] += 1
-        words[scoreboard.STATUS_0XX + code // 100] += 1
-        words[scoreboard.BYTES_OUT] += response.sent
-        self._row.observe(duration_ns)
-        self._row.leave(0)
-        worker.last_response_at = (started_ns + duration_ns) / 1e9
+        """Tell the log, the hook and the access log of a request that is over."""
+        if response.fault is not None:
+            event(self._logs.error, logging.ERROR, response.fault, method=request.method, path=request.path)
         if self._post_request is not None:
             try:
-                self._post_request(worker, request, environ, response)
+                self._post_request(self._worker, request, environ, response)
             except Exception:
-                self._logs.error.exception("hook failed hook=post_request slot=%d", worker.slot)
+                self._logs.error.exception("hook failed hook=post_request slot=%d", self._worker.slot)
         if self._access is not None:
             self._access.write(
                 AccessEntry(
                     request=request,
-                    status=code,
+                    status=response.code,
                     reason=response.reason,
                     headers=response.headers,
                     sent=response.sent,
@@ -223,12 +237,11 @@ class Gateway:
                     environ=environ,
                 )
             )
-        if worker.requests_left > 0:
-            worker.count_down()
 
     def log_refusal(self, peer: str, error: RemoteProtocolError) -> None:
         """Log a request that was refused before it was one."""
-        event(self._logs.error, logging.INFO, "request refused", peer=peer, status=error.status_hint, reason=error.reason)
+        status, reason = error.status_hint, error.reason
+        event(self._logs.error, logging.INFO, "request refused", peer=peer, status=status, reason=reason)
 
 
 class ErrorsStream:

@@ -8,7 +8,7 @@ from typing import IO, Any, Final
 
 from heeler.plugins.errors import LocalProtocolError
 from heeler.workers.client import Client
-from heeler.workers.http.request import Request
+from heeler.workers.http.request_line import RequestLine
 from heeler.workers.http.response import LAST_CHUNK, Head, ResponseEncoder, chunk
 
 ExcInfo = tuple[type[BaseException], BaseException, types.TracebackType | None]
@@ -18,12 +18,12 @@ MERGE_BYTES: Final = 65536
 """A body up to this size goes out in one piece with its head; copying more costs more than a second send."""
 
 
-class FileWrapper:
-    """The `wsgi.file_wrapper`: a file that is sent by the kernel where that can be.
+class PlainFileWrapper:
+    """A `wsgi.file_wrapper` that reads the file in blocks.
 
     Args:
         file: has `read`, and perhaps `fileno` and `close`.
-        block_size: bytes a turn, where the kernel cannot.
+        block_size: bytes a turn.
     """
 
     def __init__(self, file: IO[bytes], block_size: int = 65536) -> None:
@@ -35,6 +35,10 @@ class FileWrapper:
     def __iter__(self) -> Iterator[bytes]:
         while data := self.file.read(self.block_size):
             yield data
+
+
+class FileWrapper(PlainFileWrapper):
+    """A `wsgi.file_wrapper` whose file is sent by the kernel where that can be."""
 
     def span(self) -> tuple[int, int, int] | None:
         """Return (descriptor, offset, bytes) of what is left, or None where it is no regular file."""
@@ -54,11 +58,10 @@ class WsgiResponse:
 
     Args:
         client: where the bytes go.
-        request: what is answered.
+        line: the request line of what is answered.
         encoder: makes the head.
         keep_alive: whether the connection may stay open after it.
         date: the Date field's value.
-        sendfile: whether the kernel may send files.
     """
 
     __slots__ = (
@@ -66,9 +69,8 @@ class WsgiResponse:
         "_date",
         "_encoder",
         "_head",
-        "_request",
-        "_sendfile",
-        "failed",
+        "_line",
+        "code",
         "fault",
         "headers",
         "keep_alive",
@@ -77,27 +79,22 @@ class WsgiResponse:
     )
 
     def __init__(
-        self,
-        client: Client,
-        request: Request,
-        encoder: ResponseEncoder,
-        keep_alive: bool,
-        date: bytes,
-        sendfile: bool,
+        self, client: Client, line: RequestLine, encoder: ResponseEncoder, keep_alive: bool, date: bytes
     ) -> None:
         self._client = client
-        self._request = request
+        self._line = line
         self._encoder = encoder
         self._date = date
-        self._sendfile = sendfile
         self._head: Head | None = None
         self.keep_alive = keep_alive
         self.status: str | None = None
+        """The status as the application gave it."""
         self.headers: Headers = []
+        """The headers as the application gave them."""
+        self.code = 0
+        """The status code that was sent, 0 where none was."""
         self.sent = 0
         """Body bytes handed to the client's connection."""
-        self.failed = 0
-        """The status of the error page that stands for it, 0 where none does."""
         self.fault: str | None = None
         """What the application did wrong about the length of the body, for the log."""
 
@@ -107,18 +104,11 @@ class WsgiResponse:
         return self._head is not None
 
     @property
-    def code(self) -> int:
-        """The status code that was sent, 0 where none was."""
-        return self._head.code if self._head is not None else self.failed
-
-    @property
     def reason(self) -> str:
         """The reason phrase that was sent."""
         return self._head.reason if self._head is not None else ""
 
-    def start_response(
-        self, status: str, headers: Headers, exc_info: ExcInfo | None = None
-    ) -> Callable[[bytes], None]:
+    def start_response(self, status: str, headers: Headers, exc_info: ExcInfo | None = None) -> Callable[[bytes], None]:
         """PEP 3333's start_response."""
         if exc_info is not None:
             try:
@@ -144,6 +134,9 @@ class WsgiResponse:
     def send(self, iterable: Iterable[bytes]) -> None:
         """Send what the application returned, and complete the response."""
         kind = type(iterable)
+        if kind is list and self._head is None and len(iterable) == 1:  # type: ignore[arg-type]  # a list has a length
+            self._send_single(iterable[0])  # type: ignore[index]
+            return
         if kind is list or kind is tuple:
             parts: list[bytes] = iterable  # type: ignore[assignment]
             data = parts[0] if len(parts) == 1 else b"".join(parts)
@@ -161,22 +154,43 @@ class WsgiResponse:
                     write(data)
         self._complete()
 
-    def _begin(self, data: bytes, total: int | None) -> None:
-        """Send the head and the first bytes; `total` is the body's length where it is known."""
+    def _send_single(self, data: bytes) -> None:
+        """Send the whole response: the body is one string, the common case."""
+        if type(data) is not bytes:
+            data = _as_bytes(data)
+        size = len(data)
+        head = self._make_head(size)
+        if head.content_length == size <= MERGE_BYTES and not head.bodyless:
+            self.sent = size
+            self._client.write(head.data + data)
+        else:
+            self._send_first(head, data)
+            self._complete()
+
+    def _make_head(self, total: int | None) -> Head:
+        """Decide the head; `total` is the body's length where it is known."""
         if self.status is None:
             raise LocalProtocolError("the application returned a body without calling start_response")
-        request = self._request
+        line = self._line
         head = self._encoder.encode_head(
             self.status,
             self.headers,
-            method=request.method,
-            minor=request.minor,
-            keep_alive=self.keep_alive,
-            date=self._date,
-            body_length=total,
+            line.method,
+            line.minor,
+            self.keep_alive,
+            self._date,
+            total,
         )
         self._head = head
+        self.code = head.code
         self.keep_alive = head.keep_alive
+        return head
+
+    def _begin(self, data: bytes, total: int | None) -> None:
+        """Send the head and the first bytes; `total` is the body's length where it is known."""
+        self._send_first(self._make_head(total), data)
+
+    def _send_first(self, head: Head, data: bytes) -> None:
         if head.bodyless:
             self._client.write(head.data)
             return
@@ -211,7 +225,7 @@ class WsgiResponse:
 
     def _send_file(self, wrapper: Any) -> bool:  # Any: a FileWrapper, as `send` has seen
         """Have the kernel send the file; False where it cannot."""
-        span = wrapper.span() if self._sendfile else None
+        span = wrapper.span()
         if span is None or self.status is None:
             return False
         fd, offset, count = span
