@@ -139,8 +139,10 @@ class Worker(abc.ABC):
         self.sources: list[Source] = []
         """What to wait on for reading; each that is readable goes to `accept`."""
         self.requests_left = self._request_limit()
-        self.last_response_at = 0.0
-        """Monotonic seconds."""
+        self.last_response_ns = 0
+        """When the last response was complete, CLOCK_MONOTONIC."""
+        self.keep_alive = bool(boot.config.keepalive)
+        """Whether connections may stay open after a response."""
         self._signals = WorkerSignals(self)
         self._listening: list[ListeningSource] = []
         self._accept_again_at: float | None = None
@@ -418,6 +420,7 @@ class Worker(abc.ABC):
     def stop(self, timeout_s: float, *, last: bool, linger_s: float = LINGER_S) -> None:
         """Begin to drain; a second call can only shorten it."""
         deadline = time.monotonic() + timeout_s
+        self.keep_alive = False
         if self.draining is None:
             self.draining = Drain(deadline, last, min(linger_s, timeout_s))
         else:

@@ -48,9 +48,11 @@ class HttpConnection:
         "_feed",
         "_outbox",
         "_parser",
+        "_quick",
         "_receive",
         "_request",
         "_send",
+        "_tally",
         "calm",
         "closed",
         "closing",
@@ -80,6 +82,8 @@ class HttpConnection:
         self._send = sock.send
         self._parser = RequestParser(worker.limits, worker.field_reader)
         self._feed = self._parser.feed
+        self._quick = self._parser.quick
+        self._tally = worker.tally
         self._request: Request | None = None
         self._body: RequestBody | None = None
         self._outbox: Outbox | None = None
@@ -115,16 +119,20 @@ class HttpConnection:
         except OSError:
             self.close()
             return
+        self._tally.bytes_in += len(data)
+        if self.calm:
+            request = self._quick(data)
+            if request is not None:
+                self.worker.take(self, request, None)
+                return
         if not data:
             self._ended()
             return
-        worker = self.worker
-        worker.tally.bytes_in += len(data)
         events = self._feed(data)
         if self.calm and len(events) == 1:
-            request = events[0]
-            if type(request) is Request and request.complete:
-                worker.take(self, request, None)
+            item = events[0]
+            if type(item) is Request and item.complete:
+                self.worker.take(self, item, None)
                 return
         self._receive_events(events)
 

@@ -101,15 +101,11 @@ class ReactorWorker(Worker):
             connection = self.ready.popleft()
             connection.queued = False
             if not connection.closed:
-                self.serve(connection, *connection.next_request())
+                self.take(connection, *connection.next_request())
 
     @abc.abstractmethod
     def take(self, connection: HttpConnection, request: Request, body: RequestBody | None) -> None:
-        """A whole request was read, with none before it: run it, or queue it."""
-
-    @abc.abstractmethod
-    def serve(self, connection: HttpConnection, request: Request, body: RequestBody | None) -> None:
-        """Run a request whose turn it is."""
+        """Run a whole request, the oldest of its connection; where that cannot be now, `postpone` it."""
 
     def is_running(self, connection: HttpConnection) -> bool:
         """Whether the application is at work on a request of `connection`."""

@@ -8,6 +8,7 @@ reader, `heeler status` and the docs are derived from it.
 
 import dataclasses
 import enum
+import functools
 import mmap
 import os
 import struct
@@ -83,7 +84,6 @@ FIELDS: Final = (
     Field("ready_at", "fact", "CLOCK_MONOTONIC ns when it became ready; 0 before"),
     Field("beat_at", "gauge", "CLOCK_MONOTONIC ns of the serving loop's last turn"),
     Field("capacity", "gauge", "requests it can run at once"),
-    Field("in_flight", "gauge", "requests it is running"),
     Field("connections", "gauge", "open client connections"),
     Field("accepted", "counter", "connections accepted"),
     Field("refused", "counter", "requests refused before the application saw them"),
@@ -102,6 +102,8 @@ FIELDS: Final = (
     Field("latency", "counter", "requests by duration, a bucket each", len(BUCKETS_S) + 1),
     Field("queue_ns", "counter", "sum of waiting times, ns"),
     Field("queue", "counter", "requests by waiting time, a bucket each", len(BUCKETS_S) + 1),
+    # Last, so that it stands right before the entries: who runs one request at a time writes both at once.
+    Field("in_flight", "gauge", "requests it is running"),
 )
 
 
@@ -110,12 +112,12 @@ def _offsets() -> dict[str, int]:
     for field in FIELDS:
         offsets[field.name] = at
         at += field.words
-    assert at <= PAGE_WORDS - IN_FLIGHT_ENTRIES * ENTRY_WORDS, "the fields reach into the entries"
+    assert at + IN_FLIGHT_ENTRIES * ENTRY_WORDS <= PAGE_WORDS, "the entries do not fit the page"
     return offsets
 
 
 _OFFSETS: Final = _offsets()
-ENTRIES_AT: Final = PAGE_WORDS - IN_FLIGHT_ENTRIES * ENTRY_WORDS
+ENTRIES_AT: Final = _OFFSETS["in_flight"] + 1
 
 # The words written on the path of a request, by constant: a look-up by name would cost more than the write.
 STATE: Final = _OFFSETS["state"]
@@ -132,6 +134,8 @@ CUT: Final = _OFFSETS["cut"]
 
 _ENTRY_STARTS: Final = tuple((ENTRIES_AT + entry * ENTRY_WORDS) * 8 for entry in range(IN_FLIGHT_ENTRIES))
 _pack_entry: Final = struct.Struct(f"QQ{_ENTRY_TEXT_BYTES}s").pack_into
+_pack_only: Final = struct.Struct(f"QQQ{_ENTRY_TEXT_BYTES}s").pack_into
+_pack_none: Final = struct.Struct("QQ").pack_into
 
 _TALLY_WORDS: Final = _OFFSETS["latency"] + len(BUCKETS_S) + 1 - _OFFSETS["requests"]
 _TALLY_START: Final = _OFFSETS["requests"] * 8
@@ -158,12 +162,16 @@ class Row:
     `row.words[REQUESTS] += 1` itself.
     """
 
-    __slots__ = ("index", "page", "words")
+    __slots__ = ("enter_only", "index", "leave_only", "page", "words")
 
     def __init__(self, page: memoryview, index: int) -> None:
         self.index = index
         self.page = page
         self.words: memoryview = page.cast("Q")
+        self.enter_only = functools.partial(_pack_only, page, IN_FLIGHT * 8, 1)
+        """For one request at a time: `enter_only(started_ns, len(what), what)` names it and counts it as in flight."""
+        self.leave_only = functools.partial(_pack_none, page, IN_FLIGHT * 8, 0, 0)
+        """The end of `enter_only`."""
 
     def set(self, name: str, value: int) -> None:
         """Write the field `name`, off the path of a request."""

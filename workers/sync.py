@@ -1,12 +1,13 @@
 """The `sync` worker: one request runs at a time, any number of connections wait."""
 
+import time
+
 from typing_extensions import override
 
 from heeler.workers.body import RequestBody
 from heeler.workers.http.request import Request
 from heeler.workers.http_connection import HttpConnection
 from heeler.workers.reactor import ReactorWorker
-from heeler.workers.scoreboard import IN_FLIGHT
 
 
 class SyncWorker(ReactorWorker):
@@ -18,22 +19,23 @@ class SyncWorker(ReactorWorker):
     def setup(self) -> None:
         super().setup()
         self.row.set("capacity", 1)
+        self._enter = self.row.enter_only
+        self._leave = self.row.leave_only
+        self._serve = self.gateway.serve
 
     @override
     def take(self, connection: HttpConnection, request: Request, body: RequestBody | None) -> None:
-        if self.running is None:
-            self.serve(connection, request, body)
-        else:
+        if self.running is not None:
             connection.postpone(request, body)
-
-    @override
-    def serve(self, connection: HttpConnection, request: Request, body: RequestBody | None) -> None:
+            return
         self.running = connection
-        self.words[IN_FLIGHT] = 1
-        keep_alive = self.gateway.serve(connection, request, body)
+        what = request.line.what
+        started_ns = time.monotonic_ns()
+        self._enter(started_ns, len(what), what)
+        keep_alive = self._serve(connection, request, body, started_ns)
+        self._leave()
         self.running = None
-        self.words[IN_FLIGHT] = 0
         if keep_alive and connection.calm:
-            connection.deadline = self.last_response_at + self.keepalive
+            connection.deadline = self.last_response_ns / 1e9 + self.keepalive
         else:
             connection.finish(keep_alive)

@@ -23,12 +23,12 @@ class Tally:
     Process: the worker, one thread at a time.
     """
 
-    __slots__ = ("_bytes_out", "_latency", "_latency_ns", "_requests", "_row", "_shown", "_statuses", "bytes_in")
+    __slots__ = ("_bytes_out", "_changed", "_latency", "_latency_ns", "_prompt", "_row", "_statuses", "bytes_in")
 
     def __init__(self, row: Row) -> None:
         self._row = row
-        self._requests = 0
-        self._shown = 0
+        self._changed = False
+        self._prompt = 0  # prompt requests, all of the first bucket
         self.bytes_in = 0
         """Bytes read from clients; add to it."""
         self._bytes_out = 0
@@ -36,31 +36,36 @@ class Tally:
         self._statuses = [0] * 6
         self._latency = [0] * (len(_BUCKETS_NS) + 1)
 
-    def answered(self, status: int, sent: int, duration_ns: int) -> None:
+    def answered(self, status_class: int, sent: int, duration_ns: int) -> None:
         """Count one request.
 
         Args:
-            status: its status code, 0 where the client was gone before there was one.
+            status_class: 1 to 5; 0 where the client was gone before there was a status.
             sent: bytes of its response's body.
             duration_ns: from the whole request to the whole response.
         """
-        self._requests += 1
         self._bytes_out += sent
         self._latency_ns += duration_ns
-        self._statuses[status // 100 if status < 600 else 5] += 1
-        self._latency[bisect.bisect_left(_BUCKETS_NS, duration_ns)] += 1
-        if duration_ns > _PROMPT_NS:
+        self._statuses[status_class] += 1
+        self._changed = True
+        if duration_ns < _PROMPT_NS:
+            self._prompt += 1
+        else:
+            self._latency[bisect.bisect_left(_BUCKETS_NS, duration_ns)] += 1
             self.show()
 
     def show(self) -> None:
         """Write the counts to the scoreboard, if there are new ones."""
-        if self._shown != self._requests:
-            self._shown = self._requests
-            self._row.show(
-                self._requests,
-                self.bytes_in,
-                self._bytes_out,
-                self._latency_ns,
-                *self._statuses[1:],
-                *self._latency,
-            )
+        if not self._changed:
+            return
+        self._changed = False
+        first, *others = self._latency
+        self._row.show(
+            sum(self._statuses),
+            self.bytes_in,
+            self._bytes_out,
+            self._latency_ns,
+            *self._statuses[1:],
+            first + self._prompt,
+            *others,
+        )

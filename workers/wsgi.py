@@ -18,6 +18,7 @@ from heeler.workers.empty_input import EMPTY_INPUT
 from heeler.workers.http.error_page import error_page
 from heeler.workers.http.fields import Fields
 from heeler.workers.http.request import Request
+from heeler.workers.http.request_line import RequestLine
 from heeler.workers.http.response import ResponseEncoder
 from heeler.workers.logs import event
 from heeler.workers.sources import Connection
@@ -44,12 +45,11 @@ class Gateway:
         config = worker.config
         self._worker = worker
         self._application = application
-        self._row = worker.row
         self._logs = worker.boot.logs
         self._access = worker.boot.logs.access
         self._pre_request = config.pre_request
         self._post_request = _post_request(config.post_request)
-        self._is_watched = self._access is not None or self._post_request is not None
+        self._is_watched = bool(self._access or self._post_request or worker.requests_left > 0)
         self._tally = worker.tally
         self._date = b""
         self._date_ends_ns = 0
@@ -106,33 +106,34 @@ class Gateway:
 
     # -- requests
 
-    def serve(self, client: Client, request: Request, body: RequestBody | None) -> bool:
-        """Run one request; True where the connection may be kept open.
+    def serve(self, client: Client, request: Request, body: RequestBody | None, started_ns: int) -> bool:
+        """Run one request, taken up at `started_ns`; True where the connection may be kept open.
 
         Blocking: as long as the application takes. Never raises: what the application
         raises is logged and answered with 500, or the response is cut where it has begun.
         """
-        started_ns = time.monotonic_ns()
-        worker, row = self._worker, self._row
-        row.enter(0, started_ns, request.line.what)
         if started_ns >= self._date_ends_ns:
             self._renew_date(started_ns)
-        keep_alive = request.keep_alive and worker.draining is None and self._keepalive
-        response = WsgiResponse(client, request.line, self._encoder, keep_alive, self._date)
+        worker, line, fields = self._worker, request.line, request.fields
+        keep_alive = request.keep_alive and worker.keep_alive
+        response = WsgiResponse(client, line, self._encoder, keep_alive, self._date)
         environ: dict[str, Any] = {}
         try:
-            environ = self._environ(client, request)
+            trusted = client.trusted
+            environ = {
+                **(fields.memo.get(trusted) or self._learn(fields, trusted)),
+                **client.environ,
+                **(line.memo or _describe(line)),
+            }
             if body is not None:
                 environ["wsgi.input"] = body.rewind()
             if self._pre_request is not None:
                 self._pre_request(worker, request)
             iterable = self._application(environ, response.start_response)
-            try:
-                response.send(iterable)
-            finally:
-                # Whatever happened: the application may hold a file or a database cursor open in it.
-                if type(iterable) is not list and hasattr(iterable, "close"):
-                    iterable.close()
+            if type(iterable) is list:
+                response.send_list(iterable)
+            else:
+                self._send(response, iterable)
         except ClientGoneError:
             response.keep_alive = False
         except RemoteProtocolError as error:
@@ -149,32 +150,23 @@ class Gateway:
             self._answer(client, request, response, 500)
         if body is not None:
             body.close()
-        duration_ns = time.monotonic_ns() - started_ns
-        row.leave(0)
-        self._tally.answered(response.code, response.sent, duration_ns)
+        worker.last_response_ns = ended_ns = time.monotonic_ns()
+        head = response.head
+        self._tally.answered(
+            head.status_class if head is not None else response.failed // 100, response.sent, ended_ns - started_ns
+        )
         if self._is_watched or response.fault is not None:
-            self._report(client, request, response, environ, duration_ns)
-        worker.last_response_at = (started_ns + duration_ns) / 1e9
-        if worker.requests_left > 0:
-            worker.count_down()
+            self._report(client, request, response, environ, ended_ns - started_ns)
         return response.keep_alive
 
-    def _environ(self, client: Client, request: Request) -> dict[str, Any]:
-        """Return the environ of a request, as if it had no content."""
-        known = request.fields.memo.get(client.trusted)
-        if known is None:
-            known = self._learn(request.fields, client.trusted)
-        environ = known.copy()
-        environ.update(client.environ)
-        line = request.line
-        path = line.path
-        environ["REQUEST_METHOD"] = line.method
-        environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
-        environ["QUERY_STRING"] = line.query
-        environ["RAW_URI"] = environ["REQUEST_URI"] = line.target
-        if not line.minor:
-            environ["SERVER_PROTOCOL"] = "HTTP/1.0"
-        return environ
+    @staticmethod
+    def _send(response: WsgiResponse, iterable: Iterable[bytes]) -> None:
+        try:
+            response.send(iterable)
+        finally:
+            # Whatever happened: the application may hold a file or a database cursor open in it.
+            if hasattr(iterable, "close"):
+                iterable.close()
 
     def _learn(self, fields: Fields, trusted: bool) -> dict[str, Any]:
         """Return what all requests with these fields have in common; it is kept with the fields."""
@@ -204,10 +196,10 @@ class Gateway:
     def _answer(self, client: Client, request: Request, response: WsgiResponse, status: int) -> None:
         """Answer with an error page, or cut what has begun."""
         response.keep_alive = False
-        if response.begun:
+        if response.head is not None:
             client.abort()
             return
-        response.code = status
+        response.failed = status
         try:
             client.write(error_page(status, self._date, head_only=request.method == "HEAD"))
         except ClientGoneError:
@@ -216,7 +208,7 @@ class Gateway:
     def _report(
         self, client: Client, request: Request, response: WsgiResponse, environ: dict[str, Any], duration_ns: int
     ) -> None:
-        """Tell the log, the hook and the access log of a request that is over."""
+        """Tell whoever wants to know of a request that is over."""
         if response.fault is not None:
             event(self._logs.error, logging.ERROR, response.fault, method=request.method, path=request.path)
         if self._post_request is not None:
@@ -237,11 +229,27 @@ class Gateway:
                     environ=environ,
                 )
             )
+        if self._worker.requests_left > 0:
+            self._worker.count_down()
 
     def log_refusal(self, peer: str, error: RemoteProtocolError) -> None:
         """Log a request that was refused before it was one."""
         status, reason = error.status_hint, error.reason
         event(self._logs.error, logging.INFO, "request refused", peer=peer, status=status, reason=reason)
+
+
+def _describe(line: RequestLine) -> dict[str, str]:
+    """Return what all requests with this line have in common; it is kept with the line."""
+    path = line.path
+    line.memo = {
+        "REQUEST_METHOD": line.method,
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1") if "%" in path else path,
+        "QUERY_STRING": line.query,
+        "RAW_URI": line.target,
+        "REQUEST_URI": line.target,
+        "SERVER_PROTOCOL": f"HTTP/1.{line.minor}",
+    }
+    return line.memo
 
 
 class ErrorsStream:

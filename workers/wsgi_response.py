@@ -68,10 +68,10 @@ class WsgiResponse:
         "_client",
         "_date",
         "_encoder",
-        "_head",
         "_line",
-        "code",
+        "failed",
         "fault",
+        "head",
         "headers",
         "keep_alive",
         "sent",
@@ -85,34 +85,35 @@ class WsgiResponse:
         self._line = line
         self._encoder = encoder
         self._date = date
-        self._head: Head | None = None
+        self.head: Head | None = None
+        """The head, once it is out."""
         self.keep_alive = keep_alive
         self.status: str | None = None
         """The status as the application gave it."""
         self.headers: Headers = []
         """The headers as the application gave them."""
-        self.code = 0
-        """The status code that was sent, 0 where none was."""
+        self.failed = 0
+        """The status code of the error page that was sent instead, 0 where none was."""
         self.sent = 0
         """Body bytes handed to the client's connection."""
         self.fault: str | None = None
         """What the application did wrong about the length of the body, for the log."""
 
     @property
-    def begun(self) -> bool:
-        """Whether the head is out, so that the status cannot change any more."""
-        return self._head is not None
+    def code(self) -> int:
+        """The status code that was sent, 0 where none was."""
+        return self.head.code if self.head is not None else self.failed
 
     @property
     def reason(self) -> str:
         """The reason phrase that was sent."""
-        return self._head.reason if self._head is not None else ""
+        return self.head.reason if self.head is not None else ""
 
     def start_response(self, status: str, headers: Headers, exc_info: ExcInfo | None = None) -> Callable[[bytes], None]:
         """PEP 3333's start_response."""
         if exc_info is not None:
             try:
-                if self._head is not None:
+                if self.head is not None:
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None
@@ -126,46 +127,38 @@ class WsgiResponse:
         """Send a part of the body, now (PEP 3333's write)."""
         if type(data) is not bytes:
             data = _as_bytes(data)
-        if self._head is None:
+        if self.head is None:
             self._begin(data, None)
         elif data:
             self._send(data)
 
+    def send_list(self, parts: list[bytes]) -> None:
+        """Send a body that is there as a whole, and complete the response."""
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        if type(data) is not bytes:
+            data = _as_bytes(data)
+        size = len(data)
+        if self.head is None:
+            head = self._make_head(size)
+            if head.content_length == size <= MERGE_BYTES and not head.bodyless:
+                # The common case.
+                self.sent = size
+                self._client.write(head.data + data)
+                return
+            self._send_first(head, data)
+        elif data:
+            self._send(data)
+        self._complete()
+
     def send(self, iterable: Iterable[bytes]) -> None:
-        """Send what the application returned, and complete the response."""
-        kind = type(iterable)
-        if kind is list and self._head is None and len(iterable) == 1:  # type: ignore[arg-type]  # a list has a length
-            self._send_single(iterable[0])  # type: ignore[index]
-            return
-        if kind is list or kind is tuple:
-            parts: list[bytes] = iterable  # type: ignore[assignment]
-            data = parts[0] if len(parts) == 1 else b"".join(parts)
-            if type(data) is not bytes:
-                data = _as_bytes(data)
-            if self._head is None:
-                self._begin(data, len(data))
-            elif data:
-                self._send(data)
-        elif kind is not FileWrapper or not self._send_file(iterable):
+        """Send what the application returned, as it comes, and complete the response."""
+        if type(iterable) is not FileWrapper or not self._send_file(iterable):
             write = self.write
             for data in iterable:
                 # An empty string means: nothing yet (and no head yet).
                 if data:
                     write(data)
         self._complete()
-
-    def _send_single(self, data: bytes) -> None:
-        """Send the whole response: the body is one string, the common case."""
-        if type(data) is not bytes:
-            data = _as_bytes(data)
-        size = len(data)
-        head = self._make_head(size)
-        if head.content_length == size <= MERGE_BYTES and not head.bodyless:
-            self.sent = size
-            self._client.write(head.data + data)
-        else:
-            self._send_first(head, data)
-            self._complete()
 
     def _make_head(self, total: int | None) -> Head:
         """Decide the head; `total` is the body's length where it is known."""
@@ -181,8 +174,7 @@ class WsgiResponse:
             self._date,
             total,
         )
-        self._head = head
-        self.code = head.code
+        self.head = head
         self.keep_alive = head.keep_alive
         return head
 
@@ -206,7 +198,7 @@ class WsgiResponse:
             self._client.write(data)
 
     def _send(self, data: bytes) -> None:
-        head = self._head
+        head = self.head
         assert head is not None
         if head.bodyless:
             return
@@ -229,9 +221,9 @@ class WsgiResponse:
         if span is None or self.status is None:
             return False
         fd, offset, count = span
-        if self._head is None:
+        if self.head is None:
             self._begin(b"", count)
-        head = self._head
+        head = self.head
         assert head is not None
         if head.bodyless:
             return True
@@ -245,9 +237,9 @@ class WsgiResponse:
         return True
 
     def _complete(self) -> None:
-        if self._head is None:
+        if self.head is None:
             self._begin(b"", 0)
-        head = self._head
+        head = self.head
         assert head is not None
         if head.bodyless:
             return

@@ -10,7 +10,7 @@ from typing import Literal
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers.http import request_line
 from heeler.workers.http.chunked import ChunkedBody
-from heeler.workers.http.fields import FieldReader
+from heeler.workers.http.fields import FieldReader, Fields
 from heeler.workers.http.head_scan import HeadScan
 from heeler.workers.http.limits import Limits
 from heeler.workers.http.request import END, End, Request
@@ -41,6 +41,7 @@ class RequestParser:
         "_chunks",
         "_idle",
         "_keep_alive",
+        "_last",
         "_left",
         "_limits",
         "_lines",
@@ -57,6 +58,7 @@ class RequestParser:
         self._blocks = self._reader.blocks
         self._lines = self._reader.lines
         self._longest_line = limits.longest_quick_line
+        self._last: Fields | None = None  # plain ones, of the last request told quickly
         self._idle = True  # a request line is what comes next, with nothing before it
         self._state = _State.HEAD
         self._buffer = bytearray()  # of a head that is not whole
@@ -77,6 +79,31 @@ class RequestParser:
             return "head" if self._buffer else "idle"
         return "closed" if self._state is _State.CLOSED else "body"
 
+    def quick(self, data: bytes) -> Request | None:
+        """Return the one request without content that `data` is, or None, where `feed` must look at it.
+
+        The common case, told without an exact look: fields that were seen before, most
+        often those of the connection's last request.
+        """
+        if not self._idle:
+            return None
+        cut = data.find(b"\r\n")
+        fields = self._last
+        if fields is None or len(data) - cut - 2 != len(fields.block) or not data.endswith(fields.block):
+            fields = self._blocks.get(data[cut + 2 :])
+            if fields is None or not fields.plain:
+                return None
+            self._last = fields
+        if cut > self._longest_line:
+            return None
+        line = self._lines[data[:cut]]
+        if line is None:
+            return None
+        if fields.close:
+            self._close()
+            return Request(line, fields, False, True)
+        return Request(line, fields, True, True)
+
     def feed(self, data: bytes) -> list[Event]:
         """Return the events in `data`, which follows what was fed before.
 
@@ -85,16 +112,9 @@ class RequestParser:
         answer with its status and close. Nothing comes after a request that is not kept
         alive either, and nothing is ever raised.
         """
-        if self._idle:
-            # The common case: one request without content, whose fields were seen before.
-            cut = data.find(b"\r\n")
-            fields = self._blocks.get(data[cut + 2 :])
-            if fields is not None and fields.plain and cut <= self._longest_line:
-                line = self._lines[data[:cut]]
-                if line is not None:
-                    if fields.close:
-                        self._close()
-                    return [Request(line, fields, not fields.close, True)]
+        request = self.quick(data)
+        if request is not None:
+            return [request]
         events: list[Event] = []
         try:
             self._feed(data, events)

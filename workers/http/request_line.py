@@ -31,7 +31,7 @@ class RequestLine:
         authority: the host and port of a target in absolute form, else None.
     """
 
-    __slots__ = ("authority", "method", "minor", "path", "query", "target", "what")
+    __slots__ = ("authority", "memo", "method", "minor", "path", "query", "target", "what")
 
     def __init__(self, method: str, target: str, path: str, query: str, minor: int, authority: str | None) -> None:
         self.method = method
@@ -42,6 +42,8 @@ class RequestLine:
         self.authority = authority
         self.what = f"{method} {path}".encode("ascii")
         """Method and path, for people."""
+        self.memo: dict[str, str] | None = None
+        """What the WSGI gateway made of this line; kept here to live as long."""
 
 
 class QuickLines(dict[bytes, RequestLine | None]):

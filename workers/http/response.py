@@ -38,7 +38,7 @@ class Head:
         keep_alive: whether the connection is kept after the response.
     """
 
-    __slots__ = ("bodyless", "chunked", "code", "content_length", "data", "keep_alive", "reason")
+    __slots__ = ("bodyless", "chunked", "code", "content_length", "data", "keep_alive", "reason", "status_class")
 
     def __init__(
         self,
@@ -52,6 +52,8 @@ class Head:
     ) -> None:
         self.data = data
         self.code = code
+        self.status_class = min(code // 100, 5)
+        """1 to 5; a code above 599 counts as a server error (RFC 9110, section 15)."""
         self.reason = reason
         self.bodyless = bodyless
         self.chunked = chunked
