@@ -12,7 +12,7 @@ from typing import Final
 
 from heeler.arbiter.pidfile import read_pid
 from heeler.plugins.errors import HeelerError
-from heeler.workers.scoreboard import Reload, Role, Row, Scoreboard, State
+from heeler.workers.scoreboard import FIELDS, Reload, Role, Row, Scoreboard, State
 
 _LINK: Final = "/memfd:heeler-scoreboard"
 _HEADINGS: Final = ("SLOT", "PID", "STATE", "GEN", "UP", "REQUESTS", "CONNS", "BUSY", "BEAT", "IN FLIGHT")
@@ -115,7 +115,7 @@ def report(board: Scoreboard, now_ns: int) -> dict[str, object]:
     """Return all that a scoreboard says, as JSON would have it; times are seconds until `now_ns`."""
     children = [_child(row, now_ns) for row in board.rows if row.get("state") != State.FREE]
     totals = board.totals.snapshot()
-    counters = {name: value for name, value in totals.items() if value and name != "state"}
+    counters = {field.name: totals[field.name] for field in FIELDS if field.kind == "counter"}
     return {
         "pid": board.get("arbiter_pid"),
         "generation": board.get("generation"),
