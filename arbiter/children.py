@@ -72,6 +72,15 @@ class Child:
             raise IllegalTransition(f"a {self.role} that is {self.life.value} cannot become {to.value}")
         self.life = to
 
+    def put_off(self, seconds: float) -> None:
+        """Move every deadline: the time was nobody's."""
+        if self.boot_deadline is not None:
+            self.boot_deadline += seconds
+        if self.kill_at is not None:
+            self.kill_at += seconds
+        if self.drain_by is not None:
+            self.drain_by += seconds
+
     @property
     def is_active(self) -> bool:
         """True while it serves or is about to."""

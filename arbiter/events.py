@@ -122,7 +122,14 @@ class ReopenAsked:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed; nothing else."""
+    """Time has passed, and all that had happened was told: deadlines may be held against children."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Overslept:
+    """The arbiter itself did not run for the last `seconds`; perhaps nobody else did."""
+
+    seconds: float
 
 
 Event = (
@@ -138,6 +145,7 @@ Event = (
     | Scale
     | ReopenAsked
     | Tick
+    | Overslept
 )
 
 
@@ -161,6 +169,13 @@ class Send:
 
     age: int
     message: messages.Message
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Quit:
+    """Have the child `age` cut what it is in: a message, and SIGQUIT, since it may be too busy to read."""
+
+    age: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -226,4 +241,4 @@ class Exit:
     text: str = ""
 
 
-Action = Spawn | Send | Abort | Kill | Log | Serving | CloseListeners | WorkersChanged | ReloadStep | Exit
+Action = Spawn | Send | Quit | Abort | Kill | Log | Serving | CloseListeners | WorkersChanged | ReloadStep | Exit

@@ -76,7 +76,6 @@ class Policy:
         self._out = []
         if self.phase is not Phase.DONE:
             self._take(event, now)
-            self._expire(now)
             self._settle(now)
         return self._out
 
@@ -121,7 +120,10 @@ class Policy:
                 for child in self.children:
                     self._do(events.Send(child.age, messages.ReopenLogs()))
             case events.Tick():
-                pass
+                self._expire(now)
+            case events.Overslept(seconds):
+                for child in self.children:
+                    child.put_off(seconds)
 
     def _child(self, age: int) -> Child:
         child = self.children.get(age)
@@ -313,7 +315,7 @@ class Policy:
             child.move(Life.STOPPING)
         child.kill_at = min(child.kill_at or now + grace_s, now + grace_s)
         child.drain_by = None
-        self._do(events.Send(child.age, messages.Quit()))
+        self._do(events.Quit(child.age))
 
     def _abort(self, child: Child, now: float) -> None:
         """Have it write its stacks."""

@@ -1,13 +1,11 @@
 """Hands out the pages of the scoreboard, and takes them back when a child is gone."""
 
-import logging
 import time
 from collections.abc import Mapping
 from typing import Final
 
 from heeler.arbiter import events
-from heeler.workers.logs import Logs, event
-from heeler.workers.scoreboard import BEAT_AT, CUT, IN_FLIGHT, Role, Row, Scoreboard, State
+from heeler.workers.scoreboard import Role, Row, Scoreboard, State
 
 ROLES: Final[Mapping[str, Role]] = {"worker": Role.WORKER}
 """The policy's names of roles, and the scoreboard's numbers."""
@@ -58,32 +56,6 @@ class Rows:
         row.clear()
 
 
-def lost_with(row: Row, logs: Logs, slot: int, pid: int) -> int:
-    """Log by name what a child that is gone was serving; return how many requests were cut in all.
-
-    The page's only writer is gone, so the arbiter may write it now.
-    """
-    now = time.monotonic()
-    for request in row.in_flight():
-        seconds = round(now - request.started, 3)
-        event(logs.error, logging.ERROR, "request lost", slot=slot, pid=pid, request=request.what, seconds=seconds)
-    row.words[CUT] += row.words[IN_FLIGHT]
-    return int(row.words[CUT])
-
-
 def longest(row: Row) -> str:
     """Return the request that has run longest, as `GET /path`; empty if none is named."""
     return next((request.what for request in row.in_flight()), "")
-
-
-def silent_s(row: Row, timeout_s: float, now_ns: int, from_ns: int = 0) -> float | None:
-    """Return for how long a child has been silent, if that is too long; else None.
-
-    Args:
-        row: its page.
-        timeout_s: the setting `timeout`; 0 is never.
-        now_ns: monotonic nanoseconds.
-        from_ns: silence before this time does not count.
-    """
-    quiet_s = (now_ns - max(row.words[BEAT_AT], from_ns)) / 1e9
-    return quiet_s if timeout_s and row.words[BEAT_AT] and quiet_s > timeout_s else None

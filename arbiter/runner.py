@@ -50,7 +50,7 @@ def run(loaded: Loaded) -> ExitStatus:
     try:
         return _Arbiter(loaded, passed, report).run()
     except HeelerError as error:
-        if report.failed(error.exit_status, f"heeler: {error}"):
+        if report.failed(error.exit_status, f"heeler: error: {error}"):
             return error.exit_status
         raise
 
@@ -110,9 +110,11 @@ class _Arbiter:
         return end.status
 
     def _show_failure(self, end: events.Exit) -> None:
-        """Show why the first start failed: the application's own words, and nothing else."""
-        if not self._report.failed(end.status, end.text):
-            sys.stderr.write(end.text.rstrip("\n") + "\n")
+        """Show why the first start failed: one line of ours, or the application's own words and nothing else."""
+        text = end.text.rstrip("\n")
+        shown = text if "\n" in text else f"heeler: error: {text}"
+        if not self._report.failed(end.status, shown):
+            sys.stderr.write(shown + "\n")
             sys.stderr.flush()
         if self._config.errorlog not in (None, "-"):
             event(self._logs.error, logging.ERROR, "start failed", block=end.text)

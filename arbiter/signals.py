@@ -100,4 +100,6 @@ def reset_in_child(mask: set[int]) -> None:
         signal.signal(number, signal.SIG_DFL)
     for number in (*IGNORED, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, lambda _number, _frame: os._exit(0))  # the default of QUIT would leave a core
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)

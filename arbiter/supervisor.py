@@ -19,16 +19,18 @@ from heeler.arbiter import events
 from heeler.arbiter.children import Life
 from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.generations import Generations
+from heeler.arbiter.heartbeats import Heartbeats
 from heeler.arbiter.herd import Herd, Member
 from heeler.arbiter.policy import Policy
-from heeler.arbiter.rows import Rows, longest, lost_with, silent_s
+from heeler.arbiter.post_mortem import lost_with
+from heeler.arbiter.rows import Rows, longest
 from heeler.arbiter.server_view import ServerView
 from heeler.arbiter.signals import SignalQueue
 from heeler.arbiter.sockets import Sockets
 from heeler.arbiter.spawner import Spawner, settle_memory
 from heeler.plugins.errors import HeelerError
 from heeler.workers.logs import event
-from heeler.workers.messages import Message
+from heeler.workers.messages import Message, Quit
 from heeler.workers.scoreboard import BEAT_AT
 
 _LEVELS: Final = {
@@ -38,7 +40,7 @@ _LEVELS: Final = {
     "error": logging.ERROR,
 }
 _ASLEEP_S: Final = 1.0
-"""Woken this much too late, the arbiter was not running either: nobody is to blame for silence."""
+"""Woken this much too late, the arbiter was not running either: nobody is to blame for the time."""
 
 
 def limits_of(loaded: Loaded) -> events.Limits:
@@ -84,7 +86,7 @@ class Supervisor:
         self._listening: dict[int, Member] = {}
         self._happened: deque[events.Event] = deque()
         self._is_stepping = False
-        self._silence_from_ns = 0
+        self._heartbeats: Final = Heartbeats()
         self._exit: events.Exit | None = None
         self._on_signal: Final[Mapping[int, Callable[[], None]]] = {
             signal.SIGTERM: lambda: self._step(events.StopAsked(quick=False)),
@@ -104,14 +106,14 @@ class Supervisor:
         while self._exit is None:
             wake_at = self._wake_at()
             ready = self._poll.poll(_milliseconds(wake_at))
-            overslept = wake_at is not None and time.monotonic() > wake_at + _ASLEEP_S
+            late_s = time.monotonic() - wake_at if wake_at is not None else 0.0
+            if late_s > _ASLEEP_S:
+                self._oversleep(late_s)
             for fd, _ in ready:
                 if fd in self._listening:
                     self._hear(self._listening[fd])
             for number in self._signals.take():
                 self._on_signal[number]()
-            if overslept:
-                self._pardon_silence()
             self._find_silent()
             self._step(events.Tick())
         return self._exit
@@ -119,11 +121,7 @@ class Supervisor:
     # -- time
 
     def _wake_at(self) -> float | None:
-        times = [self._policy.deadline()]
-        for member in self._beating():
-            timeout_s = member.loaded.config.timeout
-            if timeout_s:
-                times.append(max(member.row.words[BEAT_AT], self._silence_from_ns) / 1e9 + timeout_s + 0.001)
+        times = (self._policy.deadline(), self._heartbeats.deadline(self._beating()))
         return min((at for at in times if at is not None), default=None)
 
     def _beating(self) -> list[Member]:
@@ -136,15 +134,13 @@ class Supervisor:
         ]
 
     def _find_silent(self) -> None:
-        now_ns = time.monotonic_ns()
-        for member in self._beating():
-            quiet_s = silent_s(member.row, member.loaded.config.timeout, now_ns, self._silence_from_ns)
-            if quiet_s is not None:
-                self._step(events.Silent(member.age, quiet_s, longest(member.row)))
+        for member, quiet_s in self._heartbeats.silent(self._beating(), time.monotonic_ns()):
+            self._step(events.Silent(member.age, quiet_s, longest(member.row)))
 
-    def _pardon_silence(self) -> None:
-        """The whole machine was stopped (suspended, a debugger, a frozen container): begin to count anew."""
-        self._silence_from_ns = time.monotonic_ns()
+    def _oversleep(self, seconds: float) -> None:
+        """The arbiter did not run; with the whole machine suspended, or its container frozen, nobody did."""
+        self._heartbeats.pardon(time.monotonic_ns())
+        self._step(events.Overslept(seconds))
 
     # -- what happens
 
@@ -219,6 +215,9 @@ class Supervisor:
                 self._spawn(action)
             case events.Send(age, message):
                 self._send(age, message)
+            case events.Quit(age):
+                self._send(age, Quit())
+                self._kill(age, signal.SIGQUIT)
             case events.Abort(age):
                 self._kill(age, signal.SIGUSR2)  # it writes its stacks
                 self._kill(age, signal.SIGABRT)

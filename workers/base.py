@@ -19,7 +19,7 @@ from heeler.plugins.config import Config
 from heeler.plugins.errors import AppLoadError, HeelerError
 from heeler.plugins.exit_status import ExitStatus
 from heeler.plugins.setting import Setting
-from heeler.workers import messages, privileges, scoreboard
+from heeler.workers import messages, orphan, privileges, scoreboard
 from heeler.workers.application import Application, load, traceback_of
 from heeler.workers.channel import Channel
 from heeler.workers.logs import Logs, event
@@ -144,6 +144,9 @@ class Worker(abc.ABC):
         self.keep_alive = bool(boot.config.keepalive)
         """Whether connections may stay open after a response."""
         self._signals = WorkerSignals(self)
+        self._is_set_up = False
+        self._is_orphan = False
+        self._is_quitting = False
         self._listening: list[ListeningSource] = []
         self._accept_again_at: float | None = None
         timeout = float(boot.config.timeout)
@@ -185,7 +188,10 @@ class Worker(abc.ABC):
         return free
 
     def sources_changed(self) -> None:
-        """`self.sources` was changed; those who registered them somewhere do so again."""
+        """`self.sources` was changed; those who registered them somewhere do so again.
+
+        First called after `setup`, before `run`.
+        """
 
     # -- the life cycle
 
@@ -226,8 +232,11 @@ class Worker(abc.ABC):
             type(self).patch()
             self.call_hook("post_fork", self.boot.server, self)
             privileges.drop(self.config.user, self.config.group, self.config.initgroups)
+            orphan.ask_for_notice()
+            self.accept(self.sources[0])  # the arbiter may have been gone before that
             self.application = self._load()
             self.setup()
+            self._is_set_up = True
             self.call_hook("post_worker_init", self)
         except AppLoadError as error:
             raise self._boot_failed(ExitStatus.APP_LOAD, str(error)) from error
@@ -241,7 +250,7 @@ class Worker(abc.ABC):
             return False
         self._listening = [ListeningSource(listener) for listener in self.boot.listeners]
         self.sources += self._listening
-        self.sources_changed()
+        self._announce_sources()
         self.words[scoreboard.READY_AT] = time.monotonic_ns()
         self.words[scoreboard.STATE] = scoreboard.State.READY
         self.tick()
@@ -302,6 +311,10 @@ class Worker(abc.ABC):
             self.words[scoreboard.ACCEPTED] += 1
             self.handle(connection)
 
+    def _announce_sources(self) -> None:
+        if self._is_set_up:
+            self.sources_changed()
+
     def _accept_failed(self, error: OSError) -> None:
         if error.errno not in EXHAUSTED:
             raise error
@@ -313,14 +326,14 @@ class Worker(abc.ABC):
     def pause_accept(self) -> None:
         """Stop waiting on the listening sources; the backlog keeps what comes."""
         self.sources = [source for source in self.sources if source not in self._listening]
-        self.sources_changed()
+        self._announce_sources()
 
     @final
     def resume_accept(self) -> None:
         """Wait on the listening sources again."""
         self._accept_again_at = None
         self.sources = [source for source in self.sources if source not in self._listening] + list(self._listening)
-        self.sources_changed()
+        self._announce_sources()
 
     @final
     def close_listeners(self) -> None:
@@ -329,7 +342,7 @@ class Worker(abc.ABC):
         listening, self._listening = self._listening, []
         if listening:
             self.sources = [source for source in self.sources if source not in listening]
-            self.sources_changed()
+            self._announce_sources()
             for source in listening:
                 source.close()
 
@@ -405,8 +418,8 @@ class Worker(abc.ABC):
             case None:
                 # The arbiter is gone: end-of-file stays readable, so stop waiting on it.
                 self.sources = [source for source in self.sources if not isinstance(source, ChannelSource)]
-                self.sources_changed()
-                self.stop(float(self.config.graceful_timeout), last=True, linger_s=ORPHAN_LINGER_S)
+                self._announce_sources()
+                self.orphaned()
             case messages.Stop(timeout_s, last):
                 self.stop(timeout_s, last=last)
             case messages.Quit():
@@ -428,11 +441,29 @@ class Worker(abc.ABC):
             self.draining.last = self.draining.last or last
 
     @final
+    def orphaned(self) -> None:
+        """The arbiter is gone: drain, and be gone for certain a moment after the deadline.
+
+        Process: the worker; in its loop, or in a signal handler in the midst of a request.
+        """
+        if self.words[scoreboard.STATE] == scoreboard.State.BOOTING:
+            self.quit()
+        timeout_s = float(self.config.graceful_timeout)
+        if not self._is_orphan:
+            self._is_orphan = True
+            orphan.set_limit(timeout_s + orphan.MARGIN_S)
+        self.stop(timeout_s, last=True, linger_s=ORPHAN_LINGER_S)
+
+    @final
     def quit(self, status: ExitStatus = ExitStatus.OK) -> None:
         """End at once: what is in flight is cut and counted.
 
-        Process: the worker; from a message, or in a signal handler in the midst of a request.
+        Process: the worker; from a message, or in a signal handler in the midst of a request
+        or of this very method, which then goes on.
         """
+        if self._is_quitting:
+            return
+        self._is_quitting = True
         self.cut(self.words[scoreboard.IN_FLIGHT])
         self.words[scoreboard.IN_FLIGHT] = 0
         self.tally.show()

@@ -1,8 +1,9 @@
 """What the signals of people mean to a worker.
 
 A handler only notes its signal; the loop is woken by the wake-up descriptor and obeys.
-Those that must reach into a running request (INT, QUIT, ABRT) act at once. USR2 writes the
-stack of every thread to stderr; the arbiter sends it before ABRT to a worker that is stuck.
+Those that must reach into a running request (INT, QUIT, ABRT, and the kernel's notice that the
+arbiter is gone) act at once. USR2 writes the stack of every thread to stderr; the arbiter sends it
+before ABRT to a worker that is stuck.
 """
 
 import faulthandler
@@ -11,6 +12,7 @@ import types
 from typing import TYPE_CHECKING, Final
 
 from heeler.plugins.exit_status import ExitStatus
+from heeler.workers import orphan
 from heeler.workers.sources import SignalSource
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class WorkerSignals:
     def __init__(self, worker: "Worker") -> None:
         self._worker = worker
         self._pending: list[int] = []
+        self._is_quitting = False
 
     def install(self) -> None:
         """Set every handler. Process: the worker, right after the fork."""
@@ -40,6 +43,8 @@ class WorkerSignals:
         signal.signal(signal.SIGINT, self._quit)
         signal.signal(signal.SIGQUIT, self._quit)
         signal.signal(signal.SIGABRT, self._abort)
+        if orphan.NOTICE is not None:
+            signal.signal(orphan.NOTICE, self._orphaned)
         for number in (signal.SIGTERM, signal.SIGUSR1):
             signal.siginterrupt(number, False)
         # Written by C code, so even while no Python code gets a turn.
@@ -62,9 +67,15 @@ class WorkerSignals:
         self._pending.append(number)
 
     def _quit(self, _number: int, _frame: types.FrameType | None) -> None:
-        self._worker.call_hook("worker_int", self._worker)
-        self._worker.quit()
+        # Ctrl-C reaches the worker twice: by the terminal, and by the arbiter.
+        if not self._is_quitting:
+            self._is_quitting = True
+            self._worker.call_hook("worker_int", self._worker)
+            self._worker.quit()
 
     def _abort(self, _number: int, _frame: types.FrameType | None) -> None:
         self._worker.call_hook("worker_abort", self._worker)
         self._worker.quit(ExitStatus.INTERNAL)
+
+    def _orphaned(self, _number: int, _frame: types.FrameType | None) -> None:
+        self._worker.orphaned()

@@ -30,14 +30,18 @@ def test_a_killed_worker_is_replaced_at_once() -> None:
 
 
 def test_what_a_killed_worker_was_serving_is_logged_by_name() -> None:
-    """The log says which request was lost with a worker, without its query, and since when it ran."""
-    with Server("app:app", "-w", "1", files=FILES) as server:
+    """Error log and access log say which request was lost with a worker, without its query, and how long it ran."""
+    form = '%(h)s "%(r)s" %(s)s %(b)s %(L)s'
+    with Server("app:app", "-w", "1", "--access-logfile", "-", "--access-logformat", form, files=FILES) as server:
         waiting = Waiting(server)
         processes.kill(server.worker_pids()[0])
         server.wait_for_log("request lost")
         waiting.close()
+        server.wait_for_log("worker died")
         assert re.search(r'request lost slot=1 pid=\d+ request="GET /wait" seconds=', server.log())
-        assert "secret" not in server.log()
+        server.wait_for_stdout("GET /wait")
+        assert re.search(r'^- "GET /wait HTTP/1.1" 0 0 \d\.\d{6}$', server.stdout(), re.MULTILINE)
+        assert "secret" not in server.log() + server.stdout()
 
 
 def test_no_child_outlives_a_killed_arbiter() -> None:
@@ -58,6 +62,54 @@ def test_a_request_in_flight_outlives_a_killed_arbiter() -> None:
         assert processes.wait_ended([server.pid], 5.0) == []
         assert waiting.open().status == 200
         assert processes.wait_ended(workers, 1.0) == []
+
+
+_STUCK = """\
+import sys
+
+def app(environ, start_response):
+    if environ["PATH_INFO"] == "/wait":
+        print("request begun", file=sys.stderr, flush=True)
+        while True:
+            try:
+                for _ in iter(int, 1):
+                    pass
+            except BaseException:
+                pass
+    start_response("200 OK", [])
+    return [b"ok"]
+"""
+
+
+@pytest.mark.parametrize("user", [(), ("--user", "nobody")], ids=["same user", "other user"])
+@pytest.mark.parametrize("app", [_STUCK, FILES["app.py"]], ids=["busy", "waiting"])
+def test_a_stuck_worker_does_not_outlive_a_killed_arbiter(app: str, user: tuple[str, ...]) -> None:
+    """`kill -9` of the arbiter: a worker whose application never returns has written its stacks and is gone in time."""
+    args = ("-w", "2", "--graceful-timeout", "1", *user)
+    server = Server("app:app", *args, files={"app.py": app}, exit_status=None, tracebacks=True)
+    server.directory.chmod(0o755)
+    with server:
+        waiting, workers = Waiting(server), server.worker_pids()
+        killed_at = time.monotonic()
+        server.signal(signal.SIGKILL)
+        assert processes.wait_ended(workers, 5.0) == []
+        assert 1.5 < time.monotonic() - killed_at < 4.0
+        server.wait()
+        waiting.close()
+        assert "app.py" in server.log()
+
+
+def test_a_worker_stuck_in_its_boot_does_not_outlive_a_killed_arbiter() -> None:
+    """`kill -9` of the arbiter during an import that hangs: nothing has begun, so the worker is gone at once."""
+    with Server("app:app", files=FILES, exit_status=None) as server:
+        server.write("app.py", "import sys, threading\nprint('hanging', file=sys.stderr)\nthreading.Event().wait()\n")
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("hanging")
+        workers = server.worker_pids()
+        assert len(workers) == 2
+        server.signal(signal.SIGKILL)
+        assert processes.wait_ended(workers, 1.0) == []
+        server.wait()
 
 
 def test_a_worker_that_is_silent_is_aborted_then_replaced() -> None:
@@ -132,3 +184,4 @@ def test_an_application_that_is_not_there_is_one_line() -> None:
     done = heeler("hello:nothing", "-w", "4", "-b", "127.0.0.1:0")
     assert done.status == 4
     assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("heeler: error: application 'hello:nothing'")

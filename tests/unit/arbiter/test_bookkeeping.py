@@ -1,17 +1,23 @@
-"""The small tables of the arbiter: passed descriptors, pid files, pages of the scoreboard, children."""
+"""The small tables of the arbiter: passed descriptors, pid files, pages of the scoreboard, heartbeats."""
 
 import os
 import pathlib
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from heeler.arbiter import events, listen_fds
 from heeler.arbiter.children import TRANSITIONS, Children, Life
+from heeler.arbiter.heartbeats import SECOND_LOOK_S, Heartbeats
+from heeler.arbiter.herd import Member
 from heeler.arbiter.pidfile import PidFile, read_pid
 from heeler.arbiter.pool import BACKOFF_LIMIT_S, backoff_s
-from heeler.arbiter.rows import Rows, longest, silent_s
+from heeler.arbiter.post_mortem import entry_of
+from heeler.arbiter.rows import Rows, longest
 from heeler.plugins.errors import ConfigError
-from heeler.workers.scoreboard import State
+from heeler.workers.access_log import compiled
+from heeler.workers.scoreboard import InFlight, State
 
 _SPAWN = events.Spawn(age=7, role="worker", slot=3, generation=2, deadline=12.5)
 
@@ -86,16 +92,53 @@ def test_a_scoreboard_has_room_for_workers_and_successors() -> None:
         rows.take(_SPAWN)
 
 
-def test_silence_is_told_by_the_last_beat() -> None:
-    """A child is silent when its beat is older than `timeout`; 0 is never, and so is before the first beat."""
+_SECOND = 1_000_000_000
+
+
+def _member(timeout_s: float) -> Member:
     row = Rows(1, pid=1).take(_SPAWN)
-    second = 1_000_000_000
-    assert silent_s(row, 30, 100 * second) is None
-    row.set("beat_at", 10 * second)
-    assert silent_s(row, 30, 40 * second) is None
-    assert silent_s(row, 30, 41 * second) == 31.0
-    assert silent_s(row, 0, 400 * second) is None
-    assert silent_s(row, 30, 41 * second, from_ns=20 * second) is None
+    loaded: Any = SimpleNamespace(config=SimpleNamespace(timeout=timeout_s))  # Any: as far as it is looked at
+    nothing: Any = None  # Any: not looked at
+    return Member(7, 41, nothing, row, loaded, nothing)
+
+
+def test_silence_is_told_by_the_last_beat() -> None:
+    """A child is silent when its beat is older than `timeout` at two looks; before the first beat it is not."""
+    member, heartbeats = _member(30), Heartbeats()
+    assert heartbeats.silent([member], 100 * _SECOND) == []
+    member.row.set("beat_at", 10 * _SECOND)
+    assert heartbeats.silent([member], 40 * _SECOND) == []
+    assert heartbeats.deadline([member]) == pytest.approx(40, abs=0.01)
+    assert heartbeats.silent([member], 41 * _SECOND) == []
+    assert heartbeats.deadline([member]) == pytest.approx(41 + SECOND_LOOK_S, abs=0.01)
+    assert heartbeats.silent([member], 42 * _SECOND) == [(member, 32.0)]
+
+
+def test_one_beat_between_two_looks_clears_a_child() -> None:
+    """Whoever was only stopped with all the others needs a turn to say so."""
+    member, heartbeats = _member(1), Heartbeats()
+    member.row.set("beat_at", 10 * _SECOND)
+    assert heartbeats.silent([member], 12 * _SECOND) == []
+    member.row.set("beat_at", 12 * _SECOND + 1)
+    assert heartbeats.silent([member], 12 * _SECOND + _SECOND // 2) == []
+    assert heartbeats.silent([member], 14 * _SECOND) == []
+
+
+def test_time_that_nobody_had_is_no_silence() -> None:
+    """After a pardon the count begins anew, and 0 is never."""
+    member, heartbeats = _member(30), Heartbeats()
+    member.row.set("beat_at", 10 * _SECOND)
+    heartbeats.pardon(100 * _SECOND)
+    assert heartbeats.silent([member], 130 * _SECOND) == []
+    assert heartbeats.deadline([member]) == pytest.approx(130, abs=0.01)
+    assert heartbeats.deadline([_member(0)]) is None
+
+
+def test_the_entry_of_a_lost_request_says_what_is_known() -> None:
+    """Method, path and duration, status 0; an odd text of the scoreboard is no obstacle."""
+    line = compiled('%(h)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(M)s')
+    assert line(entry_of(InFlight(10.0, "GET /wait"), 11.5)) == '- "GET /wait HTTP/1.1" 0 0 "-" "-" 1500'
+    assert line(entry_of(InFlight(10.0, ""), 11.5)) == '- "  HTTP/1.1" 0 0 "-" "-" 1500'
 
 
 def test_the_longest_running_request_is_named() -> None:

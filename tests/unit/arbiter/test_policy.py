@@ -400,7 +400,7 @@ def test_a_second_stop_signal_makes_it_quick(quick: bool) -> None:
     arena.ready(1)
     arena.step(events.StopAsked(quick=False))
     arena.now += REPEAT_S
-    assert sent(arena.step(events.StopAsked(quick=quick))) == {1: messages.Quit()}
+    assert events.Quit(1) in arena.step(events.StopAsked(quick=quick))
     assert killed(arena.after(QUIT_GRACE_S)) == [1]
 
 
@@ -454,3 +454,31 @@ def test_an_illegal_transition_names_all_concerned() -> None:
     child.move(Life.ENDING)
     with pytest.raises(IllegalTransition, match="a worker that is ending cannot become ready"):
         child.move(Life.READY)
+
+
+# -- the arbiter's own sleep
+
+
+def test_no_deadline_is_held_against_a_child_whose_word_has_not_been_heard() -> None:
+    """Two children were ready in time, and the arbiter learns of one after the other: neither is given up."""
+    arena = Arena(workers=2, boot_timeout_s=5.0)
+    arena.now += 6.0
+    actions = arena.ready(1, 2) + arena.step(events.Tick())
+    assert not aborted(actions)
+    assert set(arena.lives().values()) == {Life.READY}
+
+
+def test_the_sleep_of_the_arbiter_is_nobodys_time() -> None:
+    """After a suspension a boot and a drain have as much time left as before."""
+    arena = Arena(workers=2, boot_timeout_s=5.0, graceful_timeout_s=7.0)
+    arena.ready(1)
+    arena.step(events.Heard(1, messages.Retire("max_requests")))
+    arena.ready(2)
+    arena.ready(3)
+    assert arena.lives()[1] is Life.STOPPING
+    arena.step(events.Scale(+1))
+    arena.now += 100.0
+    actions = arena.step(events.Overslept(100.0)) + arena.after(4.9)
+    assert not aborted(actions) and not killed(actions)
+    assert aborted(arena.after(0.1)) == [4]
+    assert killed(arena.after(7.0 + KILL_MARGIN_S - 5.0)) == [1, 4]

@@ -51,7 +51,7 @@ class World(RuleBasedStateMachine):
                 self.step(events.Forked(age, 5000 + age))
             case events.Send(age, messages.Stop()):
                 self.orders[age] = self.now + BOOTING_GRACE_S
-            case events.Send(age, messages.Quit()):
+            case events.Quit(age):
                 self.orders[age] = min(self.orders.get(age, self.now), self.now + BOOTING_GRACE_S)
             case events.Abort(age):
                 self.orders[age] = self.now + ABORT_GRACE_S
@@ -79,6 +79,13 @@ class World(RuleBasedStateMachine):
     def some(self, data: strategies.DataObject) -> int:
         """Pick a living child."""
         return data.draw(strategies.sampled_from(sorted(self.alive)))
+
+    @rule(seconds=strategies.floats(1.0, 100.0))
+    def oversleeps(self, seconds: float) -> None:
+        """The machine is suspended: every deadline moves."""
+        self.now += seconds
+        self.orders = {age: at + seconds for age, at in self.orders.items()}
+        self.step(events.Overslept(seconds))
 
     @precondition(lambda self: self.alive)
     @rule(data=strategies.data())

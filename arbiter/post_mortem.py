@@ -1,0 +1,39 @@
+"""What is told of a child that is gone: the requests that were lost with it.
+
+All that is left of a request is what stands on the scoreboard: method and path, and since when it ran.
+"""
+
+import logging
+import time
+from types import SimpleNamespace
+from typing import Final
+
+from heeler.workers.access_log import AccessEntry
+from heeler.workers.logs import Logs, event
+from heeler.workers.scoreboard import CUT, IN_FLIGHT, InFlight, Row
+
+NO_STATUS: Final = 0
+"""The status in the access log of a request that nobody answered."""
+
+
+def lost_with(row: Row, logs: Logs, slot: int, pid: int) -> int:
+    """Log by name what a child that is gone was serving; return how many requests were cut in all.
+
+    The page's only writer is gone, so the arbiter may write it now.
+    """
+    now = time.monotonic()
+    for request in row.in_flight():
+        seconds = round(now - request.started, 3)
+        event(logs.error, logging.ERROR, "request lost", slot=slot, pid=pid, request=request.what, seconds=seconds)
+        if logs.access is not None:
+            logs.access.write(entry_of(request, now))
+    row.words[CUT] += row.words[IN_FLIGHT]
+    return int(row.words[CUT])
+
+
+def entry_of(lost: InFlight, now: float) -> AccessEntry:
+    """Return the entry that the worker could not write: what nobody knows any more is empty."""
+    method, _, path = lost.what.partition(" ")
+    fields = SimpleNamespace(environ={})
+    request = SimpleNamespace(method=method, target=path, path=path, query="", minor=1, fields=fields)
+    return AccessEntry(request, NO_STATUS, "lost", [], 0, int((now - lost.started) * 1e9), "")
