@@ -46,6 +46,7 @@ class Child:
         pid: 0 until the fork.
         ready_at: when it said so; None before.
         retire: why it wants to be replaced; empty if it does not.
+        interrupt_at: when it is interrupted, having been told to quit.
         kill_at: when it is killed unless it is gone by then.
         drain_by: for a child stopped in its boot: its `kill_at` should it turn out to serve.
     """
@@ -59,6 +60,7 @@ class Child:
     life: Life = Life.BOOTING
     ready_at: float | None = None
     retire: str = ""
+    interrupt_at: float | None = None
     kill_at: float | None = None
     drain_by: float | None = None
 
@@ -76,6 +78,8 @@ class Child:
         """Move every deadline: the time was nobody's."""
         if self.boot_deadline is not None:
             self.boot_deadline += seconds
+        if self.interrupt_at is not None:
+            self.interrupt_at += seconds
         if self.kill_at is not None:
             self.kill_at += seconds
         if self.drain_by is not None:

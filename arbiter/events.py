@@ -172,8 +172,8 @@ class Send:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Quit:
-    """Have the child `age` cut what it is in: a message, and SIGQUIT, since it may be too busy to read."""
+class Interrupt:
+    """SIGQUIT: the child `age` is too busy to read that it is to quit."""
 
     age: int
 
@@ -241,4 +241,4 @@ class Exit:
     text: str = ""
 
 
-Action = Spawn | Send | Quit | Abort | Kill | Log | Serving | CloseListeners | WorkersChanged | ReloadStep | Exit
+Action = Spawn | Send | Interrupt | Abort | Kill | Log | Serving | CloseListeners | WorkersChanged | ReloadStep | Exit

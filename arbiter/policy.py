@@ -19,6 +19,8 @@ ABORT_GRACE_S: Final = 2.0
 """From SIGABRT to SIGKILL: time to write the stacks."""
 QUIT_GRACE_S: Final = 2.0
 """From `Quit` to SIGKILL."""
+INTERRUPT_GRACE_S: Final = 0.25
+"""From `Quit` to SIGQUIT: a worker that is about to answer should not be caught between its last byte and its books."""
 KILL_MARGIN_S: Final = 1.0
 """Beyond `graceful_timeout`: a worker cuts and counts by itself what is left then."""
 BOOTING_GRACE_S: Final = 0.5
@@ -81,7 +83,7 @@ class Policy:
 
     def deadline(self) -> float | None:
         """Return when `step` must be called with a `Tick` at the latest; None if time changes nothing."""
-        times = [child.kill_at for child in self.children if child.kill_at is not None]
+        times = [at for child in self.children for at in (child.interrupt_at, child.kill_at) if at is not None]
         times += [
             child.boot_deadline
             for child in self.children
@@ -315,7 +317,8 @@ class Policy:
             child.move(Life.STOPPING)
         child.kill_at = min(child.kill_at or now + grace_s, now + grace_s)
         child.drain_by = None
-        self._do(events.Quit(child.age))
+        child.interrupt_at = now + INTERRUPT_GRACE_S
+        self._do(events.Send(child.age, messages.Quit()))
 
     def _abort(self, child: Child, now: float) -> None:
         """Have it write its stacks."""
@@ -326,6 +329,7 @@ class Policy:
         if child.life is not Life.ENDING:
             child.move(Life.ENDING)
         child.kill_at = kill_at
+        child.interrupt_at = None
 
     def _expire(self, now: float) -> None:
         for child in self.children:
@@ -333,6 +337,9 @@ class Policy:
                 self._log("warning", "worker killed", child, was=child.life.value)
                 self._end(child, None)
                 self._do(events.Kill(child.age))
+            elif child.interrupt_at is not None and now >= child.interrupt_at:
+                child.interrupt_at = None
+                self._do(events.Interrupt(child.age))
             elif child.life is Life.BOOTING and child.boot_deadline is not None and now >= child.boot_deadline:
                 self._boot_overdue(child, now)
 

@@ -30,7 +30,7 @@ from heeler.arbiter.sockets import Sockets
 from heeler.arbiter.spawner import Spawner, settle_memory
 from heeler.plugins.errors import HeelerError
 from heeler.workers.logs import event
-from heeler.workers.messages import Message, Quit
+from heeler.workers.messages import Message
 from heeler.workers.scoreboard import BEAT_AT
 
 _LEVELS: Final = {
@@ -215,8 +215,7 @@ class Supervisor:
                 self._spawn(action)
             case events.Send(age, message):
                 self._send(age, message)
-            case events.Quit(age):
-                self._send(age, Quit())
+            case events.Interrupt(age):
                 self._kill(age, signal.SIGQUIT)
             case events.Abort(age):
                 self._kill(age, signal.SIGUSR2)  # it writes its stacks

@@ -9,6 +9,7 @@ from heeler.arbiter.children import Child, IllegalTransition, Life
 from heeler.arbiter.policy import (
     ABORT_GRACE_S,
     BOOTING_GRACE_S,
+    INTERRUPT_GRACE_S,
     KILL_MARGIN_S,
     QUIT_GRACE_S,
     REPEAT_S,
@@ -400,7 +401,10 @@ def test_a_second_stop_signal_makes_it_quick(quick: bool) -> None:
     arena.ready(1)
     arena.step(events.StopAsked(quick=False))
     arena.now += REPEAT_S
-    assert events.Quit(1) in arena.step(events.StopAsked(quick=quick))
+    assert sent(arena.step(events.StopAsked(quick=quick))) == {1: messages.Quit()}
+    assert events.Interrupt(1) not in arena.after(INTERRUPT_GRACE_S - 0.01)
+    assert events.Interrupt(1) in arena.after(0.01)
+    assert events.Interrupt(1) not in arena.after(0.01), "once is enough"
     assert killed(arena.after(QUIT_GRACE_S)) == [1]
 
 

@@ -51,7 +51,7 @@ class World(RuleBasedStateMachine):
                 self.step(events.Forked(age, 5000 + age))
             case events.Send(age, messages.Stop()):
                 self.orders[age] = self.now + BOOTING_GRACE_S
-            case events.Quit(age):
+            case events.Send(age, messages.Quit()):
                 self.orders[age] = min(self.orders.get(age, self.now), self.now + BOOTING_GRACE_S)
             case events.Abort(age):
                 self.orders[age] = self.now + ABORT_GRACE_S
