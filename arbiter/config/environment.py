@@ -42,8 +42,9 @@ def check_names(names: Iterable[str], environ: Mapping[str, str]) -> None:
         ConfigError: with the nearest right name.
     """
     ours = {CMD_ARGS, *(PREFIX + name.upper() for name in names)}
+    known = ours | {PREFIX + absent.name.upper() for absent in ABSENT}
     for variable, text in environ.items():
-        if variable.startswith(PREFIX) and variable not in ours and not _is_service(variable, text):
+        if variable.startswith(PREFIX) and variable not in known and not _is_service(variable, text):
             raise ConfigError(None, f"environment {variable}", f"no such setting{suggest(variable, ours)}")
 
 

@@ -184,11 +184,11 @@ def _check_names(read: Layers, settings: Sequence[Setting]) -> None:
     for given in (read.cmd_args, read.command_line):
         flags.check(given, settings)
     names = [setting.name for setting in settings]
-    environment.check_names([*names, *_ABSENT], read.environ)
+    environment.check_names(names, read.environ)
     for name, assignment in read.module.items():
         known = name in names or name in _ABSENT or name.startswith("_") or name.isupper()
         if not known and not assignment.is_read and not _is_definition(assignment.value):
-            raise ConfigError(name, assignment.source, f"no such setting{suggest(name, [*names, *_ABSENT])}")
+            raise ConfigError(name, assignment.source, f"no such setting{suggest(name, names)}")
     if "config" in read.module:
         raise ConfigError("config", read.module["config"].source, "a config module cannot name another")
 
