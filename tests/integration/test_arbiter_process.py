@@ -15,6 +15,8 @@ from support.client import get
 from support.gate import FILES, Waiting
 from support.server import APPS, Server, heeler
 
+_EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "docs" / "examples"
+
 
 def test_the_pid_file_stands_while_the_server_runs() -> None:
     """It holds the arbiter's process id, and is gone at the end."""
@@ -76,6 +78,16 @@ def test_workers_give_up_root() -> None:
         assert set(fields["Gid"].split()) == {"65534"}
         assert fields["Groups"].split() == ["65534"]
         assert os.stat(f"/proc/{server.pid}").st_uid == 0
+
+
+def test_the_arbiter_stays_small() -> None:
+    """Under 20 MiB of memory with a Flask application in its only worker, since the arbiter never imports it."""
+    with Server(f"{_EXAMPLES / 'flask_app.py'}:app", "-w", "1") as server:
+        assert get(server.address).status == 200
+        (worker,) = server.worker_pids()
+        pss_kib = processes.memory_kib(server.pid)
+        print(f"PSS of the arbiter {pss_kib} KiB, of its worker {processes.memory_kib(worker)} KiB")
+        assert pss_kib < 20 << 10
 
 
 # -- in the background
