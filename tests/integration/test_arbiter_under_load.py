@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Self
 
 import pytest
+from typing_extensions import override
 
 from support.client import Client, get
 from support.server import Server, heeler
@@ -56,10 +57,9 @@ class Load:
             client.close()
         print(self)
 
+    @override
     def __str__(self) -> str:
-        counts = [
-            f"{len(spans)} {what}, at most {max(spans, default=0) * 1000:.0f} ms" for what, spans in self._spans()
-        ]
+        counts = [f"{len(spans)} {what}, at most {max(spans, default=0):.3f} s" for what, spans in self._spans()]
         return f"{self._seconds:.1f} s: {'; '.join(counts)}; {len(self.lost)} lost"
 
     def longest_s(self) -> float:

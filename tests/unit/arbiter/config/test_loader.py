@@ -102,14 +102,9 @@ def test_wrong_value_is_refused_with_its_source(
         ([], {"HEELER_WORKRES": "3"}, "", "(environment HEELER_WORKRES): no such setting; did you mean HEELER_WORKERS"),
         ([], {"HEELER_CMD_ARGS": "--bnd x"}, "", "unknown option --bnd; did you mean --bind"),
         ([], {}, "workerz = 4", "workerz (heeler.conf.py:1): no such setting; did you mean workers"),
-        # Gunicorn's `dirty_workers` and `certfile` are near, and not ours.
+        # Gunicorn's `dirty_workers` is nearer, and not ours.
         ([], {}, "dirty_workes = 4", "dirty_workes (heeler.conf.py:1): no such setting; did you mean workers?"),
-        (
-            [],
-            {"HEELER_CERTFIL": "x"},
-            "",
-            "(environment HEELER_CERTFIL): no such setting; did you mean HEELER_PIDFILE?",
-        ),
+        ([], {"HEELER_DIRTY_WORKES": "4"}, "", "no such setting; did you mean HEELER_WORKERS"),
         (["more"], {}, "", "unexpected argument 'more' after 'app:app'"),
     ],
 )
