@@ -6,26 +6,28 @@ is here: booting, readiness, admission, heartbeat, signals, messages, limits, dr
 
 import abc
 import atexit
-import dataclasses
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import ClassVar, Final, final
 
 from typing_extensions import override
 
-from heeler.plugins.config import Config
 from heeler.plugins.errors import AppLoadError, HeelerError
 from heeler.plugins.exit_status import ExitStatus
 from heeler.plugins.setting import Setting
 from heeler.workers import messages, orphan, privileges, scoreboard
 from heeler.workers.application import Application, load, traceback_of
-from heeler.workers.channel import Channel
-from heeler.workers.logs import Logs, event
+from heeler.workers.boot import Boot
+from heeler.workers.drain import LINGER_S, ORPHAN_LINGER_S, Drain
+from heeler.workers.logs import event
+from heeler.workers.quota import Quota
 from heeler.workers.signals import WorkerSignals
-from heeler.workers.sources import EXHAUSTED, ChannelSource, Connection, Listener, ListeningSource, SignalSource, Source
+from heeler.workers.sources import EXHAUSTED, ChannelSource, Connection, ListeningSource, SignalSource, Source
 from heeler.workers.tally import Tally
+
+__all__ = ["API_VERSION", "Boot", "Connection", "Drain", "Worker"]
 
 API_VERSION: Final = 1
 """The version of this contract; a worker class names the one it was written against."""
@@ -35,56 +37,6 @@ ACCEPT_PAUSE_S: Final = 0.1
 
 ACCEPT_BURST: Final = 16
 """Connections accepted in a row before others get a turn."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Boot:
-    """What a worker is born with.
-
-    Args:
-        config: the settings in force.
-        application: the application as it was named.
-        slot: which worker this is, from 1; its replacement has the same.
-        generation: counts reloads, from 1.
-        age: counts children since the start, from 1.
-        row: the worker's page of the scoreboard.
-        channel: the worker's end.
-        listeners: the listening sockets, in the order of `bind`.
-        logs: set up before the fork.
-        server: what hooks get as `server`.
-    """
-
-    config: Config
-    application: str
-    slot: int
-    generation: int
-    age: int
-    row: scoreboard.Row
-    channel: Channel
-    listeners: Sequence[Listener]
-    logs: Logs
-    server: object
-
-
-@dataclasses.dataclass(slots=True)
-class Drain:
-    """How to end.
-
-    Args:
-        deadline: monotonic seconds at which what is left is cut.
-        last: nobody else will serve what waits in the backlog.
-        linger_s: how long idle kept connections stay open for a request on its way.
-        status: what the worker exits with.
-    """
-
-    deadline: float
-    last: bool
-    linger_s: float
-    status: ExitStatus = ExitStatus.OK
-
-
-LINGER_S: Final = 2.0
-ORPHAN_LINGER_S: Final = 0.5
 
 
 class Worker(abc.ABC):
@@ -138,7 +90,7 @@ class Worker(abc.ABC):
         self.draining: Drain | None = None
         self.sources: list[Source] = []
         """What to wait on for reading; each that is readable goes to `accept`."""
-        self.requests_left = self._request_limit()
+        self.quota: Final = Quota(boot.config.max_requests, boot.config.max_requests_jitter, boot.slot)
         self.last_response_ns = 0
         """When the last response was complete, CLOCK_MONOTONIC."""
         self.keep_alive = bool(boot.config.keepalive)
@@ -391,25 +343,6 @@ class Worker(abc.ABC):
     def retire(self, reason: str) -> None:
         """Ask the arbiter for a replacement; serve on until it says stop."""
         self.boot.channel.send(messages.Retire(reason))
-
-    @final
-    def count_down(self) -> None:
-        """One of the requests of `max_requests` was answered; the last one retires the worker."""
-        self.requests_left -= 1
-        if self.requests_left == 0:
-            self.retire("max_requests")
-
-    def _request_limit(self) -> int:
-        """Requests until retirement, -1 for no limit.
-
-        The jitter is no dice: slots are spread over it evenly (golden ratio), so that
-        workers that started together never retire together.
-        """
-        limit: int = self.config.max_requests
-        if not limit:
-            return -1
-        jitter: int = self.config.max_requests_jitter
-        return limit + int(jitter * (self.boot.slot * 0.6180339887498949 % 1.0))
 
     # -- messages and signals
 

@@ -49,7 +49,7 @@ class Gateway:
         self._access = worker.boot.logs.access
         self._pre_request = config.pre_request
         self._post_request = _post_request(config.post_request)
-        self._is_watched = bool(self._access or self._post_request or worker.requests_left > 0)
+        self._is_watched = bool(self._access or self._post_request or worker.quota.is_limited)
         self._tally = worker.tally
         self._date = b""
         self._date_ends_ns = 0
@@ -229,8 +229,8 @@ class Gateway:
                     environ=environ,
                 )
             )
-        if self._worker.requests_left > 0:
-            self._worker.count_down()
+        if self._worker.quota.count_down():
+            self._worker.retire("max_requests")
 
     def log_refusal(self, peer: str, error: RemoteProtocolError) -> None:
         """Log a request that was refused before it was one."""

@@ -1,0 +1,39 @@
+"""What the arbiter gives a worker at its fork."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from heeler.plugins.config import Config
+from heeler.workers.channel import Channel
+from heeler.workers.logs import Logs
+from heeler.workers.scoreboard import Row
+from heeler.workers.sources import Listener
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """What a worker is born with.
+
+    Args:
+        config: the settings in force.
+        application: the application as it was named.
+        slot: which worker this is, from 1; its replacement has the same.
+        generation: counts reloads, from 1.
+        age: counts children since the start, from 1.
+        row: the worker's page of the scoreboard.
+        channel: the worker's end.
+        listeners: the listening sockets, in the order of `bind`.
+        logs: set up before the fork.
+        server: what hooks get as `server`.
+    """
+
+    config: Config
+    application: str
+    slot: int
+    generation: int
+    age: int
+    row: Row
+    channel: Channel
+    listeners: Sequence[Listener]
+    logs: Logs
+    server: object

@@ -1,0 +1,34 @@
+"""How many requests a worker may answer before it asks to be replaced."""
+
+_GOLDEN = 0.6180339887498949
+
+
+class Quota:
+    """Counts down to a worker's retirement.
+
+    The jitter is no dice: slots are spread over it evenly (golden ratio), so that
+    workers that started together never retire together.
+
+    Args:
+        max_requests: requests until retirement, 0 for no limit.
+        jitter: at most this many more.
+        slot: which worker this is, from 1.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self, max_requests: int, jitter: int, slot: int) -> None:
+        self.left = max_requests + int(jitter * (slot * _GOLDEN % 1.0)) if max_requests else -1
+        """Requests that may still be answered; negative without limit, 0 once it is used up."""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a limit at all."""
+        return self.left >= 0
+
+    def count_down(self) -> bool:
+        """Count one request; True for the one that uses up the quota."""
+        if self.left <= 0:
+            return False
+        self.left -= 1
+        return self.left == 0
