@@ -1,5 +1,7 @@
 """The quota of requests after which a worker asks to be replaced."""
 
+import itertools
+
 from heeler.workers.quota import Quota
 
 
@@ -23,4 +25,4 @@ def test_jitter_spreads_the_slots_evenly() -> None:
     limits = sorted(Quota(1000, 1600, slot).left for slot in range(1, 17))
     assert limits[0] >= 1000
     assert limits[-1] <= 2600
-    assert min(later - earlier for earlier, later in zip(limits, limits[1:], strict=False)) >= 30
+    assert min(later - earlier for earlier, later in itertools.pairwise(limits)) >= 30
