@@ -23,10 +23,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         sys.stdout.write(f"heeler {__version__}\n")
         return 0
+    if argv is None:
+        _die_quietly()
     from heeler.arbiter.commands.report import report
 
     name = words[0] if words else ""
     return report(_command(words), name if name in COMMANDS and name != "run" else None)
+
+
+def _die_quietly() -> None:
+    """Let Ctrl-C end this process by the signal, without a traceback, until a server takes the signals over."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _command(words: list[str]) -> Callable[[], int]:

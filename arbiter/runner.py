@@ -80,6 +80,8 @@ class _Arbiter:
             event(self._logs.arbiter, logging.WARNING, "setting without effect", note=note)
         self._server = ServerView(self._config, self._logs.error, os.getpid(), self._config.workers, [])
         Hooks(self._logs).call(self._config, "on_starting", self._server)
+        # Before anything is made that must be given back: a stop that comes now is obeyed once all is there.
+        signals = SignalQueue.install()
         with contextlib.ExitStack() as stack:
             stack.callback(self._sockets.close)
             self._sockets.open(self._config)
@@ -88,10 +90,9 @@ class _Arbiter:
                 pidfile = PidFile(self._config.pidfile)
                 pidfile.create()
                 stack.callback(pidfile.remove)
-            return self._supervise()
+            return self._supervise(signals)
 
-    def _supervise(self) -> ExitStatus:
-        signals = SignalQueue.install()
+    def _supervise(self, signals: SignalQueue) -> ExitStatus:
         generations = Generations(self._loaded, self._logs, self._sockets, self._server)
         supervisor = Supervisor(generations, self._sockets, signals, self._server, self._serving, self._close_in_child)
         try:

@@ -1,7 +1,10 @@
 """TERM, INT and QUIT: how a server ends."""
 
 import os
+import pathlib
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -11,6 +14,9 @@ from support import processes
 from support.client import Client, get
 from support.gate import FILES, Waiting
 from support.server import Server
+
+
+_HANGS = "import threading\nprint('hanging', flush=True)\nthreading.Event().wait()\n"
 
 
 def test_term_lets_what_is_in_flight_finish() -> None:
@@ -94,6 +100,30 @@ def test_ctrl_c_on_a_terminal_is_quiet_and_prompt() -> None:
         os.killpg(server.pid, signal.SIGINT)
         assert server.wait() == 0
         assert server.log().count("worker ready") == 3
+
+
+@pytest.mark.parametrize(
+    ("files", "status"),
+    [
+        ({"app.py": "", "heeler.conf.py": _HANGS}, -signal.SIGINT),
+        ({"app.py": _HANGS}, 0),
+    ],
+    ids=["settings", "application"],
+)
+def test_ctrl_c_during_the_start_is_quiet(files: dict[str, str], status: int, tmp_path: pathlib.Path) -> None:
+    """INT to the whole group while settings are read, or while the application is imported: no traceback."""
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    command = [sys.executable, "-m", "heeler", "app:app", "-b", "127.0.0.1:0", "--pid", "x.pid"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=tmp_path, stdout=pipe, stderr=pipe, start_new_session=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"hanging\n"
+        os.killpg(process.pid, signal.SIGINT)
+        _, told = process.communicate(timeout=20)
+    assert process.returncode == status
+    assert b"Traceback" not in told
+    assert not (tmp_path / "x.pid").exists()
 
 
 def test_ctrl_c_counts_what_it_cuts_once() -> None:
