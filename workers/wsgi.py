@@ -133,20 +133,15 @@ class Gateway:
             if type(iterable) is list:
                 response.send_list(iterable)
             else:
-                self._send(response, iterable)
+                self._send(request, response, iterable)
         except ClientGoneError:
             response.keep_alive = False
         except RemoteProtocolError as error:
+            self.log_refusal(client.peer[0], error)
             self._answer(client, request, response, error.status_hint)
-        except (Exception, SystemExit) as error:
-            event(
-                self._logs.error,
-                logging.ERROR,
-                "request failed",
-                exc_info=error,
-                method=request.method,
-                path=request.path,
-            )
+        except BaseException as error:
+            # SystemExit, CancelledError, KeyboardInterrupt: whatever a request raises, it is the request's.
+            self._log_failure(request, error)
             self._answer(client, request, response, 500)
         if body is not None:
             body.close()
@@ -159,14 +154,21 @@ class Gateway:
             self._report(client, request, response, environ, ended_ns - started_ns)
         return response.keep_alive
 
-    @staticmethod
-    def _send(response: WsgiResponse, iterable: Iterable[bytes]) -> None:
+    def _send(self, request: Request, response: WsgiResponse, iterable: Iterable[bytes]) -> None:
         try:
             response.send(iterable)
         finally:
             # Whatever happened: the application may hold a file or a database cursor open in it.
             if hasattr(iterable, "close"):
-                iterable.close()
+                try:
+                    iterable.close()
+                except BaseException as error:
+                    # The response is what it is by now; one that is complete stays so.
+                    self._log_failure(request, error)
+
+    def _log_failure(self, request: Request, error: BaseException) -> None:
+        path, errors = request.path, self._logs.error
+        event(errors, logging.ERROR, "request failed", exc_info=error, method=request.method, path=path)
 
     def _learn(self, fields: Fields, trusted: bool) -> dict[str, Any]:
         """Return what all requests with these fields have in common; it is kept with the fields."""

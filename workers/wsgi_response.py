@@ -1,5 +1,6 @@
 """One WSGI response: what the application says, turned into bytes for a client (PEP 3333)."""
 
+import io
 import os
 import stat
 import types
@@ -41,16 +42,28 @@ class FileWrapper(PlainFileWrapper):
     """A `wsgi.file_wrapper` whose file is sent by the kernel where that can be."""
 
     def span(self) -> tuple[int, int, int] | None:
-        """Return (descriptor, offset, bytes) of what is left, or None where it is no regular file."""
+        """Return (descriptor, offset, bytes) of what is left, or None where the kernel does not know what that is."""
+        if not _is_plain(self.file):
+            return None
         try:
             fd = self.file.fileno()
             facts = os.fstat(fd)
-            if not stat.S_ISREG(facts.st_mode):
-                return None
             offset = self.file.tell()
-        except (AttributeError, OSError, ValueError):
+        except (OSError, ValueError):
             return None
-        return fd, offset, max(0, facts.st_size - offset)
+        # A file of /proc says that it is empty, and is not.
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size <= offset:
+            return None
+        return fd, offset, facts.st_size - offset
+
+
+def _is_plain(file: object) -> bool:
+    """Whether reading `file` gives the bytes of its descriptor: that of a GzipFile is the packed file's."""
+    if type(file).__module__ == "tempfile":
+        file = getattr(file, "file", None)
+    if type(file) is io.BufferedReader or type(file) is io.BufferedRandom:
+        file = file.raw
+    return type(file) is io.FileIO
 
 
 class WsgiResponse:

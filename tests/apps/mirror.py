@@ -20,7 +20,7 @@ def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable
     if environ["QUERY_STRING"] == "types":
         said["types"] = {name: type(value).__name__ for name, value in environ.items()}
         said["input_terminated"] = environ.get("wsgi.input_terminated")
-    print(f"ran {environ['RAW_URI']}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"ran {environ['RAW_URI']}\n")
     # Nothing of this may be seen by the next request.
     for name in list(environ):
         environ[name] = "spoiled"

@@ -18,7 +18,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """One worker, which must outlive all of it."""
     with Server("mirror:app", "-k", str(request.param), "--header-timeout", "30") as running:
         before = running.worker_pids()
-        logged(running, 0)
+        running.wait_for_log("worker ready slot=1")
         yield running
         assert running.worker_pids() == before
 
