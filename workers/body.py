@@ -3,7 +3,7 @@
 import io
 from typing import IO
 
-from heeler.workers.spool import open_spool
+from heeler.workers.spool import open_spool, write_all
 
 
 class RequestBody:
@@ -16,13 +16,13 @@ class RequestBody:
     Resource handling: `close` lets go of memory and file.
     """
 
-    __slots__ = ("_directory", "_file", "_memory_limit", "_on_disk", "size")
+    __slots__ = ("_directory", "_disk", "_file", "_memory_limit", "size")
 
     def __init__(self, memory_limit: int, directory: str | None) -> None:
         self._memory_limit = memory_limit
         self._directory = directory
         self._file: IO[bytes] = io.BytesIO()
-        self._on_disk = False
+        self._disk: io.FileIO | None = None
         self.size = 0
 
     def write(self, data: bytes) -> None:
@@ -32,16 +32,21 @@ class RequestBody:
             OSError: the disk is full, or there is none to write to.
         """
         self.size += len(data)
-        if self.size > self._memory_limit and not self._on_disk:
-            memory, self._file = self._file, open_spool(self._directory)
-            self._on_disk = True
+        if self._disk is None:
+            if self.size <= self._memory_limit:
+                self._file.write(data)
+                return
+            self._disk = open_spool(self._directory)
+            memory, self._file = self._file, self._disk
             assert isinstance(memory, io.BytesIO)
-            self._file.write(memory.getbuffer())
-        self._file.write(data)
+            write_all(self._disk, memory.getbuffer())
+        write_all(self._disk, data)
 
     def rewind(self) -> IO[bytes]:
         """Return the whole body as a file at its start; the body is complete."""
         self._file.seek(0)
+        if self._disk is not None:
+            self._file = io.BufferedReader(self._disk)
         return self._file
 
     def close(self) -> None:

@@ -44,6 +44,7 @@ class HttpConnection:
     """
 
     __slots__ = (
+        "_asks_on",
         "_body",
         "_feed",
         "_outbox",
@@ -52,6 +53,7 @@ class HttpConnection:
         "_receive",
         "_request",
         "_send",
+        "_taken",
         "_tally",
         "calm",
         "closed",
@@ -59,6 +61,7 @@ class HttpConnection:
         "deadline",
         "environ",
         "fd",
+        "fresh_until",
         "handler",
         "mask",
         "peer",
@@ -86,7 +89,11 @@ class HttpConnection:
         self._tally = worker.tally
         self._request: Request | None = None
         self._body: RequestBody | None = None
+        self._asks_on = False
+        """Whether the client waits to be asked for its content."""
         self._outbox: Outbox | None = None
+        self._taken = 0
+        """What the client had taken of the outbox when the deadline was last set."""
         self.waiting: collections.deque[Waiting] | None = None
         """Whole requests that have not run yet."""
         self.queued = False
@@ -100,6 +107,8 @@ class HttpConnection:
         """Whether it waits for the first byte of a request, and for nothing else."""
         self.deadline = 0.0
         """Monotonic seconds by which what it waits for must have happened."""
+        self.fresh_until = 0.0
+        """The deadline it was born with."""
         self.handler: Callable[[int], None] = self.on_readable
         self.mask = 0
 
@@ -150,8 +159,8 @@ class HttpConnection:
             else:
                 assert isinstance(item, RemoteProtocolError), item
                 self._refuse(item)
-            if self.closed:
-                return
+            if self.refusal is not None:
+                break
         self._settle()
 
     def _begin(self, request: Request) -> None:
@@ -161,11 +170,11 @@ class HttpConnection:
             return
         self._request = request
         self._body = RequestBody(self.worker.body_memory, self.worker.spool_dir)
-        if request.expects_continue and not self.waiting and not self._outbox and not self.worker.is_running(self):
-            self.write(CONTINUE)
+        self._asks_on = request.expects_continue
 
     def _keep(self, data: bytes) -> None:
         assert self._body is not None, "body bytes before a head"
+        self._asks_on = False
         try:
             self._body.write(data)
         except OSError as error:
@@ -198,7 +207,7 @@ class HttpConnection:
             return
         worker = self.worker
         if self._outbox:
-            self._wait_for(WRITE, self.on_writable, worker.write_timeout)
+            self._await_room(self._outbox)
         elif self.waiting:
             # Its turn: nothing is read before what was read is answered.
             self._wait_for(0, self.on_hang_up, worker.patience)
@@ -216,7 +225,8 @@ class HttpConnection:
     def _await_bytes(self) -> None:
         worker = self.worker
         if self._request is not None:
-            self._wait_for(READ, self.on_head, worker.body_timeout)
+            if not self._asks_on or self._ask_on():
+                self._wait_for(READ, self.on_head, worker.body_timeout)
         elif self._parser.phase == "head":
             # From the first byte on: what trickles in later does not push the deadline out.
             handler, deadline = self.handler, self.deadline
@@ -226,6 +236,16 @@ class HttpConnection:
         else:
             self._wait_for(READ, self.on_readable, worker.keepalive)
             self.calm = True
+            worker.became_idle()
+
+    def _ask_on(self) -> bool:
+        """Have the client send its content; False where that is not said yet, or nobody is there to hear it."""
+        self._asks_on = False
+        try:
+            self.write(CONTINUE)
+        except ClientGoneError:
+            return False
+        return self._outbox is None
 
     def on_head(self, mask: int) -> None:
         """More of a request that came in pieces."""
@@ -254,7 +274,7 @@ class HttpConnection:
                 return
             outbox = self._outbox = Outbox(self.worker.spool_dir)
             outbox.append(memoryview(data)[sent:])
-            self._wait_for(WRITE, self.on_writable, self.worker.write_timeout)
+            self._await_room(outbox)
             return
         if outbox.memory >= self.worker.response_memory and not outbox.spilling:
             self.worker.wait_for_client(self)
@@ -263,7 +283,12 @@ class HttpConnection:
         if self._outbox is None:
             self.write(data)
             return
-        outbox.append(data)
+        try:
+            outbox.append(data)
+        except OSError as error:
+            self.worker.log.error("response lost: cannot write to spool_dir: %s", error)
+            self.abort()
+            raise ClientGoneError("the rest of the response has no place to wait") from error
 
     def write_file(self, fd: int, offset: int, count: int) -> None:
         """Send a part of a file, now or as the client takes it; the file may be closed at once.
@@ -280,7 +305,12 @@ class HttpConnection:
         if self.closed:
             raise ClientGoneError("the client is gone")
         if self._outbox:
-            self._wait_for(WRITE, self.on_writable, self.worker.write_timeout)
+            self._await_room(self._outbox)
+
+    def _await_room(self, outbox: Outbox) -> None:
+        """Wait until the client takes more."""
+        self._taken = outbox.taken(self.sock)
+        self._wait_for(WRITE, self.on_writable, self.worker.write_timeout)
 
     def pending_memory(self) -> int:
         """Return how many bytes wait in memory for the client."""
@@ -303,7 +333,10 @@ class HttpConnection:
         if done:
             self._outbox = None
             self._settle()
-        else:
+            return
+        taken = outbox.taken(self.sock)
+        if taken > self._taken:
+            self._taken = taken
             self.deadline = self.worker.now() + self.worker.write_timeout
 
     def _gone(self) -> ClientGoneError:
@@ -347,8 +380,19 @@ class HttpConnection:
             and not self.worker.is_running(self)
         )
 
-    def expire(self) -> None:
-        """What it waited for did not happen in time."""
+    @property
+    def is_silent(self) -> bool:
+        """Whether the client has sent nothing that was not read."""
+        try:
+            return not self.sock.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
+
+    def expire(self, now: float) -> None:
+        """What it waited for did not happen in time, unless it happened while the worker was busy."""
+        self.handler(self.mask)
+        if self.closed or self.deadline > now:
+            return
         worker = self.worker
         if self.idle:
             self.close()

@@ -1,11 +1,14 @@
 """What a client is still owed: bytes and parts of files, in order."""
 
 import collections
+import fcntl
+import io
 import os
 import socket
-from typing import IO
+import struct
+import termios
 
-from heeler.workers.spool import open_spool
+from heeler.workers.spool import open_spool, write_all
 
 SEND_BYTES = 1 << 20
 """The most that goes into one sendfile(2), so that others get a turn."""
@@ -39,14 +42,16 @@ class Outbox:
     Resource handling: `close` drops what is pending and the temporary file.
     """
 
-    __slots__ = ("_directory", "_pieces", "_spool", "memory", "spilling")
+    __slots__ = ("_directory", "_pieces", "_spool", "memory", "sent", "spilling")
 
     def __init__(self, directory: str | None) -> None:
         self._directory = directory
         self._pieces: collections.deque[memoryview | FileSpan] = collections.deque()
-        self._spool: IO[bytes] | None = None
+        self._spool: io.FileIO | None = None
         self.memory = 0
         """Bytes pending in memory."""
+        self.sent = 0
+        """Bytes handed to the kernel."""
         self.spilling = False
         """Whether new bytes go to the temporary file."""
 
@@ -74,8 +79,7 @@ class Outbox:
         if self._spool is None:
             self._spool = open_spool(self._directory)
         end = self._spool.seek(0, os.SEEK_END)
-        self._spool.write(data)
-        self._spool.flush()
+        write_all(self._spool, data)
         last = self._pieces[-1] if self._pieces else None
         if isinstance(last, FileSpan) and last.fd == self._spool.fileno():
             last.count += len(data)
@@ -97,6 +101,7 @@ class Outbox:
                         return False
                 else:
                     sent = sock.send(piece)
+                    self.sent += sent
                     self.memory -= sent
                     if sent < len(piece):
                         pieces[0] = piece[sent:]
@@ -107,17 +112,29 @@ class Outbox:
         self._drop_spool()
         return True
 
+    def taken(self, sock: socket.socket) -> int:
+        """Return how much the client has taken; only its growth means something.
+
+        A socket is not writable before a good part of its buffer is free, which may be
+        megabytes: a slow client has taken a lot by then.
+        """
+        try:
+            (waiting,) = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))
+        except OSError:
+            waiting = 0
+        return self.sent - int(waiting)
+
     @staticmethod
     def _drop(piece: memoryview | FileSpan) -> None:
         if isinstance(piece, FileSpan) and piece.owned:
             os.close(piece.fd)
 
-    @staticmethod
-    def _send_file(sock: socket.socket, span: FileSpan) -> bool:
+    def _send_file(self, sock: socket.socket, span: FileSpan) -> bool:
         """Send one stretch; True when the span is sent whole."""
         sent = os.sendfile(sock.fileno(), span.fd, span.offset, min(span.count, SEND_BYTES))
         if sent == 0 and span.count:
             raise OSError(5, "the file ended before the response did")
+        self.sent += sent
         span.offset += sent
         span.count -= sent
         return span.count == 0

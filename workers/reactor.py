@@ -47,7 +47,7 @@ class ReactorWorker(Worker):
             body=config.limit_request_body,
         )
         self.field_reader: Final = FieldReader(self.limits, config.header_map)
-        self.keepalive: Final = float(config.keepalive)
+        self.keepalive = float(config.keepalive)
         self.header_timeout: Final = float(config.header_timeout) or math.inf
         self.body_timeout: Final = float(config.body_timeout) or math.inf
         self.write_timeout: Final = float(config.write_timeout) or math.inf
@@ -122,13 +122,18 @@ class ReactorWorker(Worker):
     @override
     def handle(self, connection: Connection) -> None:
         client = HttpConnection(self, connection, self.gateway.connection_environ(connection))
+        if super().room() <= 0:
+            self._evict_idle()
         self.connections[client.fd] = client
         self.opened()
         client.mask = READ
         client.calm = True
         self._handlers[client.fd] = client.handler
         self._poller.register(client.fd, READ)
-        client.deadline = self._deadline(self.header_timeout if self.draining is None else self.draining.linger_s)
+        self._deadline(self.keepalive)  # of one that is served at once, as most are
+        client.deadline = client.fresh_until = self._deadline(
+            self.header_timeout if self.draining is None else self.draining.linger_s
+        )
         # Most clients have sent their request by now.
         client.on_readable(READ)
 
@@ -145,6 +150,10 @@ class ReactorWorker(Worker):
         del self.connections[client.fd], self._handlers[client.fd]
         self._poller.unregister(client.fd)
         self.closed()
+        self.became_idle()
+
+    def became_idle(self) -> None:
+        """A connection is idle, or gone: it can make way for one that waits."""
         if self._full and self.accepting:
             self._full = False
             self.resume_accept()
@@ -161,7 +170,7 @@ class ReactorWorker(Worker):
             return
         for client in [client for client in self.connections.values() if client.deadline <= now]:
             if not client.closed:
-                client.expire()
+                client.expire(now)
         earliest = min((client.deadline for client in self.connections.values()), default=math.inf)
         self._sweep_at = max(earliest, now + SWEEP_S)
 
@@ -194,18 +203,22 @@ class ReactorWorker(Worker):
         free = super().room()
         if free > 0:
             return free
-        if self._evict_idle():
-            return 1
+        if any(client.idle for client in self.connections.values()):
+            return 1  # `handle` has one make way, once somebody has come
         self._full = True
         self.pause_accept()
         return 0
 
-    def _evict_idle(self) -> bool:
+    def _evict_idle(self) -> None:
         """Close the connections that have been idle longest, for new ones to come in."""
         idle = [client for client in self.connections.values() if client.idle]
-        for client in heapq.nsmallest(max(1, len(idle) // 100), idle, key=lambda client: client.deadline):
-            client.close()
-        return bool(idle)
+        for client in heapq.nsmallest(max(1, len(idle) // 100), idle, key=self._idle_since):
+            if client.is_silent:
+                client.close()
+
+    def _idle_since(self, client: HttpConnection) -> float:
+        fresh = client.deadline == client.fresh_until
+        return client.deadline - (self.header_timeout if fresh else self.keepalive)
 
     @override
     def sources_changed(self) -> None:
@@ -241,6 +254,7 @@ class ReactorWorker(Worker):
 
     @override
     def drain(self, drain: Drain) -> None:
+        self.keepalive = min(self.keepalive, drain.linger_s)
         for client in list(self.connections.values()):
             if client.idle:
                 client.deadline = min(client.deadline, self._deadline(drain.linger_s))
@@ -257,18 +271,17 @@ class ReactorWorker(Worker):
 
     def _empty_backlog(self) -> None:
         """Take every connection that waits in the backlog; nobody else will."""
-        for source in [source for source in self.sources if isinstance(source, ListeningSource)]:
+        for source in self._listening:
             self.accept(source)
         if not self.ready and not self._backlog():
             self.close_listeners()
 
     def _backlog(self) -> bool:
         """Whether a connection waits to be accepted."""
-        listening = {source.fileno() for source in self.sources if isinstance(source, ListeningSource)}
         poller = Poller()
         try:
-            for fd in listening:
-                poller.register(fd, READ)
+            for source in self._listening:
+                poller.register(source.fileno(), READ)
             return bool(poller.poll(0))
         finally:
             poller.close()

@@ -1,0 +1,98 @@
+"""A disk that is full costs the requests that need it, and nobody else."""
+
+import pathlib
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from support.client import Client, ResponseError, build_request, get
+from support.server import WORKER_CLASSES, Server
+
+ROOM = 64 << 10
+"""Bytes of the disk."""
+SMALL = build_request("GET", "/length")
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
+    """A folder that holds `ROOM` bytes."""
+    folder = tmp_path_factory.mktemp("disk")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "none", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture(scope="module", params=WORKER_CLASSES)
+def server(request: pytest.FixtureRequest, disk: pathlib.Path) -> Iterator[Server]:
+    """A worker that keeps next to nothing in memory; it must outlive all of it."""
+    args = ("--spool-dir", str(disk), "--body-memory", "64", "--response-memory", "65536")
+    with Server("wsgi_cases:app", "-k", str(request.param), *args) as running:
+        before = running.worker_pids()
+        yield running
+        assert running.worker_pids() == before
+
+
+def upload(length: int, *, chunked: bool) -> bytes:
+    """Return a POST with a body of `length` bytes."""
+    if not chunked:
+        return build_request("POST", "/read?read", body=b"x" * length)
+    pieces = [b"x" * 1000] * (length // 1000)
+    content = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+    return build_request("POST", "/read?read", {"Transfer-Encoding": "chunked"}, content)
+
+
+def check_room(server: Server, length: int = 40_000) -> None:
+    """What fits is served: nothing of an earlier request is left on the disk."""
+    with Client(server.address) as client:
+        client.send(upload(length, chunked=False))
+        assert client.read_response().body == b"x" * length
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
+@pytest.mark.parametrize("length", [ROOM + 1000, 1_000_000])
+def test_body_that_does_not_fit(server: Server, length: int, chunked: bool) -> None:
+    """507, one line in the log; the application is not called, and the room is free again."""
+    start = server.log_size()
+    with Client(server.address) as client:
+        client.send(upload(length, chunked=chunked))
+        assert client.read_response().status == 507
+        assert client.is_closed()
+    server.wait_for_log("request body lost", start=start)
+    assert server.log(start).count("request body lost") == 1
+    assert "Traceback" not in server.log(start)
+    check_room(server)
+
+
+@pytest.mark.parametrize("length", [65, 5000])
+def test_body_when_nothing_fits(server: Server, disk: pathlib.Path, length: int) -> None:
+    """The same for a body so small that it would fit into any buffer."""
+    ballast = disk / "ballast"
+    ballast.write_bytes(b"x" * ROOM)
+    try:
+        with Client(server.address) as client:
+            client.send(
+                build_request("GET", "/length") + upload(length, chunked=False) + build_request("GET", "/length")
+            )
+            assert client.read_response().body == b"hello"
+            assert client.read_response().status == 507
+            assert client.is_closed()
+    finally:
+        ballast.unlink()
+    check_room(server)
+
+
+def test_response_that_does_not_fit(server: Server) -> None:
+    """A client that does not read gets its response cut where it would have to go to disk; others are served."""
+    start = server.log_size()
+    with Client(server.address) as slow:
+        slow.send(build_request("GET", "/large_pieces"))
+        slow.read_until(b"\r\n\r\n")
+        assert get(server.address, "/length").body == b"hello"
+        server.wait_for_log("closed pieces", start=start)
+        with pytest.raises(ResponseError):
+            slow.read_bytes(20 << 20)
+    server.wait_for_log("response lost", start=start)
+    assert server.log(start).count("response lost") == 1
+    assert "Traceback" not in server.log(start)
+    check_room(server)

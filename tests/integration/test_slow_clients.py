@@ -1,0 +1,234 @@
+"""Slow clients cost a descriptor each, and nobody else's time."""
+
+import resource
+import select
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Self
+
+import pytest
+
+from support.client import Client, ResponseError, build_request
+from support.gate import FILES, Waiting
+from support.processes import memory_kib
+from support.server import WORKER_CLASSES, Server
+
+GET = build_request("GET", "/length")
+ALLOWED_S = 0.1
+"""How long a request may take beside the slow clients, the client's own time included."""
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(params=WORKER_CLASSES)
+def worker_class(request: pytest.FixtureRequest) -> str:
+    """Each built-in worker class."""
+    return str(request.param)
+
+
+class Drippers:
+    """Clients that send a request a byte at a time, each a byte a second, one after the other.
+
+    Args:
+        server: whom they ask.
+        count: how many.
+    """
+
+    def __init__(self, server: Server, count: int) -> None:
+        self._socks = [socket.create_connection(server.address) for _ in range(count)]
+        self._sent = [0] * count
+        self._next = 0
+        self._due_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for sock in self._socks:
+            sock.close()
+
+    def drip(self) -> None:
+        """Send what is due."""
+        while self._due_at <= time.monotonic():
+            self._due_at += 1 / len(self._socks)
+            at, self._next = self._next, (self._next + 1) % len(self._socks)
+            head = build_request("POST", "/read?read", {"Content-Length": "1000"})
+            self._socks[at].send((head + b"x" * 1000)[self._sent[at] :][:1])
+            self._sent[at] += 1
+
+
+def slowest(server: Server, count: int, meanwhile: Callable[[], None] = lambda: None) -> float:
+    """Return the longest that one of `count` requests took, each second one on a new connection."""
+    took_s = []
+    kept = Client(server.address)
+    for number in range(count):
+        meanwhile()
+        begun_at = time.monotonic()
+        if number % 2:
+            assert kept.request("GET", "/length").body == b"hello"
+        else:
+            with Client(server.address) as client:
+                assert client.request("GET", "/length").body == b"hello"
+        took_s.append(time.monotonic() - begun_at)
+    kept.close()
+    return max(took_s)
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("case", ["large", "large_pieces", "large_chunks", "file_large"])
+def test_nobody_waits_for_slow_clients(worker_class: str, case: str) -> None:
+    """300 clients that drip a byte a second, and 5 that never read 20 MB, delay no other request by 100 ms."""
+    with Server("wsgi_cases:app", "-k", worker_class) as server, Drippers(server, 300) as drippers:
+        longest_s, deaf = slowest(server, 100, drippers.drip), []
+        for _ in range(5):
+            deaf.append(Client(server.address))
+            deaf[-1].send(build_request("GET", f"/{case}"))
+            longest_s = max(longest_s, slowest(server, 100, drippers.drip))
+        for client in deaf:
+            assert select.select([client.sock], [], [], 0)[0], "its response has begun"
+            client.close()
+        print(f"longest wait beside slow clients ({worker_class}, {case}): {longest_s * 1000:.1f} ms")
+        assert longest_s < ALLOWED_S
+
+
+@pytest.mark.alone
+def test_ten_thousand_idle_connections(worker_class: str) -> None:
+    """One worker holds 10,000 idle connections, at a few KiB each, and serves others promptly."""
+    count = 10_000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + 1000
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), max(hard, wanted)))
+    socks: list[socket.socket] = []
+    args = ("--worker-connections", "11000", "--header-timeout", "120", "--backlog", "4096")
+    try:
+        with Server("wsgi_cases:app", "-k", worker_class, *args) as server:
+            (worker,) = server.worker_pids()
+            slowest(server, 100)
+            before_kib = memory_kib(worker)
+            for number in range(count):
+                sock = socket.create_connection(server.address)
+                socks.append(sock)
+                if number % 2:  # half of them have been served before
+                    sock.sendall(GET)
+                    assert sock.recv(4096).endswith(b"hello")
+            longest_s = slowest(server, 300)
+            each_kib = (memory_kib(worker) - before_kib) / count
+            print(f"idle connection ({worker_class}): {each_kib:.2f} KiB; longest wait {longest_s * 1000:.1f} ms")
+            assert longest_s < ALLOWED_S
+            assert each_kib < 8
+            for sock in socks[1::100]:
+                sock.sendall(GET)
+                assert sock.recv(4096).endswith(b"hello")
+            for sock in socks:
+                sock.close()
+    finally:
+        for sock in socks:
+            sock.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+# -- deadlines
+
+
+@pytest.fixture(scope="module", params=WORKER_CLASSES)
+def impatient(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Every deadline is short, and different."""
+    args = ("--header-timeout", "1", "--body-timeout", "1", "--write-timeout", "1", "--keep-alive", "0.3")
+    with Server("wsgi_cases:app", "-k", str(request.param), *args) as running:
+        before = running.worker_pids()
+        yield running
+        assert running.worker_pids() == before
+
+
+def seconds_until_end(client: Client) -> tuple[bytes, float]:
+    """Return what comes until the server closes, and when that was."""
+    begun_at = time.monotonic()
+    return client.read_to_end(), time.monotonic() - begun_at
+
+
+def test_silent_client(impatient: Server) -> None:
+    """Who connects and says nothing is dropped without a word."""
+    with Client(impatient.address) as client:
+        said, waited_s = seconds_until_end(client)
+        assert said == b""
+        assert 0.9 < waited_s < 3
+
+
+def test_slow_head(impatient: Server) -> None:
+    """A head must be whole in time, however steadily it drips: 408."""
+    with Client(impatient.address) as client:
+        begun_at = time.monotonic()
+        for byte in GET[:-1] + b"x" * 1000:
+            client.send(bytes([byte]))
+            if select.select([client.sock], [], [], 0.05)[0]:
+                break
+        assert client.read_response().status == 408
+        assert 0.9 < time.monotonic() - begun_at < 3
+        assert client.is_closed()
+
+
+def test_second_head_that_is_slow(impatient: Server) -> None:
+    """The same for a later request of the connection."""
+    with Client(impatient.address) as client:
+        assert client.request("GET", "/length").status == 200
+        client.send(GET[:-1])
+        assert client.read_response().status == 408
+        assert client.is_closed()
+
+
+@pytest.mark.parametrize("framing", [{"Content-Length": "1000"}, {"Transfer-Encoding": "chunked"}])
+def test_silence_in_a_body(impatient: Server, framing: dict[str, str]) -> None:
+    """A client that is silent within a body gets 408; one that drips in time is waited for."""
+    with Client(impatient.address) as client:
+        client.send(build_request("POST", "/read?read", framing))
+        for _ in range(4):
+            assert not select.select([client.sock], [], [], 0.4)[0]
+            client.send(b"1\r\nx\r\n" if "Transfer-Encoding" in framing else b"x")
+        assert client.read_response().status == 408
+        assert client.is_closed()
+
+
+def test_client_that_stops_reading(impatient: Server) -> None:
+    """A client that takes nothing of its response for too long is cut; one that takes a little is not."""
+    with Client(impatient.address) as steady, Client(impatient.address) as deaf:
+        for client in (steady, deaf):
+            client.send(build_request("GET", "/large_pieces"))
+            client.read_until(b"\r\n\r\n")
+        got = len(steady.read_bytes(steady.pending()))
+        for _ in range(12):
+            assert not select.select([], [], [], 0.25)[0]
+            got += len(steady.sock.recv(20_000))
+        with pytest.raises(ResponseError):
+            deaf.read_bytes(20 << 20)
+        assert len(steady.read_bytes((20 << 20) - got)) + got == 20 << 20
+
+
+def test_idle_connection(impatient: Server) -> None:
+    """A connection that is idle between two requests is closed after `keepalive`, without a word."""
+    with Client(impatient.address) as client:
+        for _ in range(2):
+            assert client.request("GET", "/length").status == 200
+        said, waited_s = seconds_until_end(client)
+        assert said == b""
+        assert 0.2 < waited_s < 0.9
+
+
+def test_time_of_the_application_is_not_the_clients(worker_class: str) -> None:
+    """Deadlines that pass while the worker is busy cut no client whose bytes had come by then."""
+    args = ("--header-timeout", "1", "--body-timeout", "1", "--keep-alive", "1", "-k", worker_class)
+    with Server("app:app", *args, files=FILES) as server:
+        kept, slow, fresh = (Client(server.address) for _ in range(3))
+        assert kept.request("GET", "/").status == 200
+        slow.send(build_request("POST", "/", {"Content-Length": "2"}) + b"a")
+        fresh.send(b"GE")
+        assert kept.request("GET", "/").status == 200
+        busy = Waiting(server)
+        kept.send(build_request("GET", "/"))
+        slow.send(b"b")
+        fresh.send(b"T / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert not select.select([kept.sock, slow.sock, fresh.sock], [], [], 2)[0]
+        assert busy.open().status == 200
+        for client in (kept, slow, fresh):
+            assert client.read_response().status == 200
+            client.close()
