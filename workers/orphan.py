@@ -37,7 +37,7 @@ _PRCTL: Final = _find_prctl()
 
 
 def ask_for_notice() -> bool:
-    """Have the kernel send `NOTICE` when the parent of this process ends.
+    """Have the kernel send `NOTICE` when the parent of this process ends; that must be the arbiter.
 
     A change of user or group takes this back, so it comes after that. The parent may be gone already:
     look at the channel afterwards.

@@ -15,7 +15,6 @@ from support.client import Client, get
 from support.gate import FILES, Waiting
 from support.server import Server
 
-
 _HANGS = "import threading\nprint('hanging', flush=True)\nthreading.Event().wait()\n"
 
 
