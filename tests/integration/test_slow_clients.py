@@ -1,5 +1,6 @@
 """Slow clients cost a descriptor each, and nobody else's time."""
 
+import hashlib
 import resource
 import select
 import socket
@@ -9,6 +10,7 @@ from typing import Self
 
 import pytest
 
+import wsgi_cases
 from support.client import Client, ResponseError, build_request
 from support.gate import FILES, Waiting
 from support.processes import memory_kib
@@ -126,6 +128,24 @@ def test_ten_thousand_idle_connections(worker_class: str) -> None:
         for sock in socks:
             sock.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("case", ["large", "large_pieces", "large_chunks", "file_large"])
+def test_slow_readers_get_every_byte(worker_class: str, case: str) -> None:
+    """Responses that waited in memory, on disk or in the kernel arrive as they were made, however they are read."""
+    with Server("wsgi_cases:app", "-k", worker_class, "--response-memory", "100000") as server:
+        readers = [Client(server.address) for _ in range(4)]
+        for client in readers:
+            client.send(build_request("GET", f"/{case}", {"Connection": "close"}))
+        for _ in range(40):
+            assert slowest(server, 2) < 1
+            for number, client in enumerate(readers):
+                wanted = client.pending() + (1, 1000, 65536, 200_000)[number]
+                while client.pending() < wanted:
+                    client.peek_more()
+        for client in readers:
+            assert hashlib.sha1(client.read_response().body).digest() == hashlib.sha1(wsgi_cases.LARGE).digest()
+            client.close()
 
 
 # -- deadlines

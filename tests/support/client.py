@@ -139,6 +139,10 @@ class Client:
         """Return how many bytes have come that nobody has read."""
         return len(self._pending)
 
+    def peek_more(self) -> None:
+        """Wait for more bytes, and keep them for later."""
+        self._more("more wanted")
+
     def is_closed(self) -> bool:
         """Wait for the server to close; False if it sends instead, or the time is over."""
         try:
