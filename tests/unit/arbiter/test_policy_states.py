@@ -53,6 +53,8 @@ class World(RuleBasedStateMachine):
                 self.orders[age] = self.now + BOOTING_GRACE_S
             case events.Send(age, messages.Quit()):
                 self.orders[age] = min(self.orders.get(age, self.now), self.now + BOOTING_GRACE_S)
+            case events.Interrupt(age):
+                assert age in self.orders and age in self.alive, "interrupted without being told to quit"
             case events.Abort(age):
                 self.orders[age] = self.now + ABORT_GRACE_S
             case events.Kill(age):
