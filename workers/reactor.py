@@ -261,7 +261,7 @@ class ReactorWorker(Worker):
         while time.monotonic() < drain.deadline:
             if drain.last and self.accepting:
                 self._empty_backlog()
-            if not self.connections:
+            if not self.connections and not self.accepting:
                 return
             self.turn(min(self.tick(), max(0.0, drain.deadline - time.monotonic())))
         for client in list(self.connections.values()):

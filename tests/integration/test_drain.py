@@ -157,7 +157,7 @@ def test_recycled_workers_run_every_request_once(worker_class: str) -> None:
         assert server.stop() == 0
         ran = [int(number) for number in re.findall(r"ran /(\d+)\n", server.log())]
         assert sorted(ran) == list(range(800))
-        assert server.log().count("worker retires") >= 5
+        assert server.log().count("worker retires") >= 3
 
 
 # -- counts
