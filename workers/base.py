@@ -352,6 +352,7 @@ class Worker(abc.ABC):
                 # The arbiter is gone: end-of-file stays readable, so stop waiting on it.
                 self.sources = [source for source in self.sources if not isinstance(source, ChannelSource)]
                 self._announce_sources()
+                event(self.log, logging.WARNING, "arbiter gone", slot=self.slot, pid=self.pid)
                 self.orphaned()
             case messages.Stop(timeout_s, last):
                 self.stop(timeout_s, last=last)

@@ -77,6 +77,7 @@ def test_a_request_in_flight_outlives_a_killed_arbiter() -> None:
         assert processes.wait_ended([server.pid], 5.0) == []
         assert waiting.open().status == 200
         assert processes.wait_ended(workers, 1.0) == []
+        assert f"arbiter gone slot=1 pid={workers[0]}" in server.log()
 
 
 _STUCK = """\

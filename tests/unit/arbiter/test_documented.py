@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TypeVar
 
 import heeler.arbiter
+import heeler.workers
 from heeler.arbiter import children, policy
 
 _State = TypeVar("_State", bound=Enum)
@@ -17,7 +18,8 @@ _POSITION = {"_log": 1, "event": 2, "Log": 1}
 
 
 def _phrases() -> Iterator[str]:
-    for path in pathlib.Path(heeler.arbiter.__path__[0]).glob("*.py"):
+    packages = (*heeler.arbiter.__path__, *heeler.workers.__path__)
+    for path in (path for package in packages for path in pathlib.Path(package).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 name = str(getattr(node.func, "attr", None) or getattr(node.func, "id", ""))
@@ -28,7 +30,7 @@ def _phrases() -> Iterator[str]:
 
 
 def test_every_lifecycle_phrase_is_documented() -> None:
-    """docs/reference/log-events.md lists what the arbiter logs, and nothing that it does not."""
+    """docs/reference/log-events.md lists what is logged, and nothing that is not."""
     page = (_ROOT / "docs/reference/log-events.md").read_text()
     assert set(re.findall(r"^\| `([^`]+)`", page, re.MULTILINE)) == set(_phrases())
 
