@@ -1,28 +1,27 @@
 """Header fields: from the bytes of a head to what WSGI and ASGI want of them.
 
-Clients send the same block of fields again and again, so a block is read once and
-what it says is kept, keyed by its bytes, in a table that is bounded in count and
-size. What is kept is a function of the bytes alone (and of the settings the reader
-was made with): whether it was kept can be told by nothing but time.
+Clients send the same block of fields again and again, and most lines of a block where
+the block differs. So a line is read once, and a block too, and what they say is kept,
+keyed by their bytes, in tables that are bounded in count and size. What is kept is a
+function of the bytes alone (and of the settings the reader was made with): whether it
+was kept can be told by nothing but time.
 
 Decides what each field means; must not know the request line or the connection.
 """
 
-from collections.abc import Callable
+from collections.abc import Container
 from typing import Any, Final
-
-import httptools
 
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers.http import framing
-from heeler.workers.http.authority import is_authority
 from heeler.workers.http.environ_keys import EnvironKeys, HeaderMap
+from heeler.workers.http.kept import Kept
 from heeler.workers.http.limits import Limits
 from heeler.workers.http.request_line import QuickLines
+from heeler.workers.http.seen_lines import SeenLines
 
 Pair = tuple[bytes, bytes]
 
-_START: Final = b"GET / HTTP/1.1\r\n"  # the C parser judges fields only; its own request line is never the client's
 _KEPT_BLOCKS: Final = 256
 _KEPT_BYTES: Final = 2048
 _SINGLE: Final = frozenset({"HTTP_HOST", "CONTENT_TYPE", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"})
@@ -100,20 +99,21 @@ class FieldReader:
         header_map: what to do with names that have `_` in them.
     """
 
-    __slots__ = ("_feed", "_longest_kept", "_most", "_raw", "blocks", "keys", "lines")
+    __slots__ = ("_latest", "_most", "_seen", "blocks", "keys", "lines")
 
     def __init__(self, limits: Limits, header_map: HeaderMap = "drop") -> None:
-        self._longest_kept = min(_KEPT_BYTES, limits.head_total - limits.longest_quick_line - 4)
         self._most = limits.fields
         self.keys = EnvironKeys(header_map)
-        self._raw: dict[bytes, bytes] = {}
-        self.blocks: dict[bytes, Fields] = {}
+        self._seen = SeenLines(self.keys)
+        longest = min(_KEPT_BYTES, limits.head_total - limits.longest_quick_line - 4)
+        self.blocks: Kept[bytes, Fields] = Kept(_KEPT_BLOCKS, longest)
         self.lines = QuickLines()
-        self._feed = self._new_feed()
+        self._latest = Fields(b"", {}, self.keys)
 
-    def _new_feed(self) -> Callable[[bytes], None]:
-        """Return `feed_data` of a fresh C parser that writes into `self._raw`."""
-        return httptools.HttpRequestParser(_Sink(self._raw)).feed_data
+    @property
+    def seen(self) -> Container[str]:
+        """Field lines that are known to be good by themselves."""
+        return self._seen
 
     def read(self, block: bytes) -> Fields:
         """Return the fields of `block`: their lines, and the empty line at their end.
@@ -122,81 +122,41 @@ class FieldReader:
             RemoteProtocolError: the fields are to be refused. Where the fault lies
                 in a single line, `head_scan` knows it better.
         """
-        fields = self.blocks.get(block)
-        if fields is not None:
-            return fields
-        environ = self._environ(block)
-        fields = Fields(block, environ, self.keys)
-        interpret(fields)
-        if len(block) <= self._longest_kept:
-            if len(self.blocks) >= _KEPT_BLOCKS:
-                self.blocks.clear()
-            self.blocks[block] = fields
-        return fields
+        return self.blocks.get(block) or self.learn(block)
 
-    def _environ(self, block: bytes) -> dict[str, str]:
-        """Return the fields as WSGI wants them, read by the C parser."""
-        count = block.count(b"\n") - 1
+    def learn(self, block: bytes, keep: bool = True) -> Fields:
+        """Return the same for a block that is not in `blocks`; `keep` where it may come again."""
+        latest = self._latest
+        if latest.block == block:  # looked at by `quick`, now by `feed`
+            return latest
+        lines = block.decode("latin-1").split("\r\n")
+        del lines[-2:]  # the empty line, and what is behind its CRLF
+        count = len(lines)
         if count > self._most:
             raise RemoteProtocolError("too many header fields", 431)
-        if count == 0:
-            return {}
-        if not self._parse(block) or len(self._raw) != count:
-            return self._environ_exactly(block)
-        keys = self.keys
-        # The C parser leaves blanks at the end of a value.
-        environ = {keys[name]: value.decode("latin-1").rstrip(" \t") for name, value in self._raw.items()}
+        environ = self._seen.environ(lines)
         if len(environ) != count or None in environ:
-            return self._environ_exactly(block)
-        return environ  # type: ignore[return-value]  # None is not in it
+            environ = self._joined(lines)
+        fields = Fields(block, environ, self.keys)  # type: ignore[arg-type]  # None is not in it
+        interpret(fields)
+        self._latest = fields
+        if keep:
+            self.blocks.keep(block, fields)
+        return fields
 
-    def _parse(self, block: bytes) -> bool:
-        """Feed the C parser; False if it finds a fault, or was left in no state to tell."""
-        self._raw.clear()
-        try:
-            self._feed(_START + block)
-        except httptools.HttpParserError:
-            self._feed = self._new_feed()
-            return False
-        except httptools.HttpParserUpgrade:
-            self._feed = self._new_feed()
-        return True
-
-    def _environ_exactly(self, block: bytes) -> dict[str, str]:
-        """Return the same for any block: names that repeat, names that are dropped, faults."""
-        self._feed = self._new_feed()
-        broken = False
-        try:
-            self._feed(_START + block)
-        except httptools.HttpParserUpgrade:
-            pass
-        except httptools.HttpParserError:
-            broken = True
-        self._feed = self._new_feed()
-        environ: dict[str, str] = {}
-        for name, value in split(block):
-            key = self.keys[name]
+    def _joined(self, lines: list[str]) -> dict[str | None, str]:
+        """Return the environ of any lines: names that repeat, names that are dropped."""
+        environ: dict[str | None, str] = {}
+        for line in lines:
+            key, text = self._seen.pair(line)
             if key is None:
                 continue
-            text = value.decode("latin-1")
             if key in environ:
                 if key in _SINGLE:
-                    raise RemoteProtocolError(f"{name.decode('latin-1').title()} is repeated")
+                    raise RemoteProtocolError(f"{key} is repeated")
                 text = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + text
             environ[key] = text
-        if broken:
-            interpret(Fields(block, environ, self.keys))
-            raise RemoteProtocolError("a header field is malformed")
         return environ
-
-
-class _Sink:
-    """What the C parser calls: a method of C, so that no field costs a Python call."""
-
-    __slots__ = ("on_header",)
-
-    def __init__(self, raw: dict[bytes, bytes]) -> None:
-        self.on_header = raw.setdefault
 
 
 def interpret(fields: Fields) -> None:
@@ -205,12 +165,28 @@ def interpret(fields: Fields) -> None:
     Raises:
         RemoteProtocolError: they contradict each other or HTTP.
     """
-    get = fields.environ.get
-    host = get("HTTP_HOST")
-    if host and not is_authority(host):
-        raise RemoteProtocolError("Host is malformed")
-    length = get("CONTENT_LENGTH")
-    coding = get("HTTP_TRANSFER_ENCODING")
+    environ = fields.environ
+    if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
+        _frame(fields)
+    connection = environ.get("HTTP_CONNECTION")
+    if connection == "keep-alive":
+        fields.keep = True
+    elif connection is not None:
+        options = framing.connection_options(connection)
+        fields.close = "close" in options
+        fields.keep = "keep-alive" in options
+        fields.upgrade = "upgrade" in options and bool(environ.get("HTTP_UPGRADE"))
+    if "HTTP_EXPECT" in environ:
+        if environ["HTTP_EXPECT"].lower() != "100-continue":
+            raise RemoteProtocolError("the expectation is unknown", 417)
+        fields.expects_continue = True
+    fields.plain = fields.empty and "HTTP_HOST" in environ
+
+
+def _frame(fields: Fields) -> None:
+    """Set what the fields say about the content."""
+    length = fields.environ.get("CONTENT_LENGTH")
+    coding = fields.environ.get("HTTP_TRANSFER_ENCODING")
     if coding is not None:
         if length is not None:
             raise RemoteProtocolError("both Content-Length and Transfer-Encoding")
@@ -220,17 +196,3 @@ def interpret(fields: Fields) -> None:
     elif length is not None:
         fields.content_length = framing.content_length(length)
         fields.empty = fields.content_length == 0
-    connection = get("HTTP_CONNECTION")
-    if connection == "keep-alive":
-        fields.keep = True
-    elif connection is not None:
-        options = framing.connection_options(connection)
-        fields.close = "close" in options
-        fields.keep = "keep-alive" in options
-        fields.upgrade = "upgrade" in options and bool(get("HTTP_UPGRADE"))
-    expect = get("HTTP_EXPECT")
-    if expect is not None:
-        if expect.lower() != "100-continue":
-            raise RemoteProtocolError("the expectation is unknown", 417)
-        fields.expects_continue = True
-    fields.plain = fields.empty and host is not None

@@ -5,23 +5,35 @@ however it was cut into pieces: each line's bytes, its length, its grammar.
 """
 
 import re
+from collections.abc import Container
 from typing import Final
 
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers.http import request_line
 from heeler.workers.http.limits import Limits
+from heeler.workers.http.request_line import QuickLines
 
 _bad_byte: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r[^\n]|(?<!\r)\n").search
 _is_field: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*").fullmatch
 
 
 class HeadScan:
-    """Examines one head; `advance` is called with all of it that has come."""
+    """Examines one head; `advance` is called with all of it that has come.
 
-    __slots__ = ("_count", "_limits", "_seen", "_start")
+    Args:
+        limits: what is too long or too many.
+        request_lines: what knows good request lines.
+        field_lines: field lines known to be good.
+    """
 
-    def __init__(self, limits: Limits) -> None:
+    __slots__ = ("_count", "_field_lines", "_limits", "_request_lines", "_seen", "_start")
+
+    def __init__(
+        self, limits: Limits, request_lines: QuickLines | None = None, field_lines: Container[str] = ()
+    ) -> None:
         self._limits = limits
+        self._request_lines = request_lines
+        self._field_lines = field_lines
         self._start = 0  # of the line that is not whole yet
         self._seen = 0  # up to here its bytes are good
         self._count = 0  # whole lines
@@ -32,21 +44,31 @@ class HeadScan:
         Raises:
             RemoteProtocolError: the first fault.
         """
+        limits = self._limits
+        total = limits.head_total
         while (newline := head.find(b"\n", self._seen)) >= 0:
-            self._check_bytes(head, newline + 1)
             line = bytes(head[self._start : newline - 1])
-            if self._count == 0:
-                request_line.read(line)
-            elif not line:
-                return
-            elif _is_field(line) is None:
-                raise RemoteProtocolError("a header field is malformed")
-            elif self._count > self._limits.fields:
+            limit = (limits.field_size if self._count else limits.request_line) or total
+            if head[newline - 1] != 13 or len(line) > limit or newline > total or not self._is_good(line):
+                self._check_bytes(head, newline + 1)
+                if self._count == 0:
+                    request_line.read(line)
+                elif not line:
+                    return
+                else:
+                    raise RemoteProtocolError("a header field is malformed")
+            if self._count > limits.fields:
                 raise RemoteProtocolError("too many header fields", 431)
             self._count += 1
             self._start = self._seen = newline + 1
         self._check_bytes(head, len(head))
         self._seen = max(self._start, len(head) - 1)
+
+    def _is_good(self, line: bytes) -> bool:
+        """Return whether nothing is wrong with the bytes of the line; False where that must be looked at closer."""
+        if self._count:
+            return line.decode("latin-1") in self._field_lines or _is_field(line) is not None
+        return self._request_lines is not None and self._request_lines[line] is not None
 
     def _check_bytes(self, head: bytes | bytearray, end: int) -> None:
         """Check the bytes and the length of the line up to `end`."""

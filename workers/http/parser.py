@@ -5,7 +5,7 @@ fields, the chunks. Must not know sockets, time or the response.
 """
 
 import enum
-from typing import Literal
+from typing import Final, Literal
 
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers.http import request_line
@@ -17,6 +17,9 @@ from heeler.workers.http.request import END, End, Request
 from heeler.workers.http.request_maker import make_request
 
 Event = Request | bytes | End | RemoteProtocolError
+
+_END: Final = b"\r\n\r\n"
+_OFTEN: Final = 8  # look for fields so often in vain, and from then on only at one request of so many
 
 
 class _State(enum.Enum):
@@ -45,11 +48,13 @@ class RequestParser:
         "_left",
         "_limits",
         "_lines",
+        "_longest_block",
         "_longest_line",
         "_reader",
         "_scan",
         "_skipped",
         "_state",
+        "_vain",
     )
 
     def __init__(self, limits: Limits, reader: FieldReader | None = None) -> None:
@@ -57,7 +62,11 @@ class RequestParser:
         self._reader = reader or FieldReader(limits)
         self._blocks = self._reader.blocks
         self._lines = self._reader.lines
+        self._vain = 0  # how many requests there were since fields that had been seen before
         self._longest_line = limits.longest_quick_line
+        # Of a block that is read without looking at the limits one by one: no line of it can be too long.
+        room = limits.head_total - self._longest_line
+        self._longest_block = min(limits.field_size or room, room) - 4
         self._last: Fields | None = None  # plain ones, of the last request told quickly
         self._idle = True  # a request line is what comes next, with nothing before it
         self._state = _State.HEAD
@@ -90,8 +99,17 @@ class RequestParser:
         cut = data.find(b"\r\n")
         fields = self._last
         if fields is None or len(data) - cut - 2 != len(fields.block) or not data.endswith(fields.block):
-            fields = self._blocks.get(data[cut + 2 :])
-            if fields is None or not fields.plain:
+            if not data.endswith(_END):
+                return None
+            block = data[cut + 2 :]
+            vain = self._vain
+            look = vain < _OFTEN or not vain % _OFTEN
+            fields = self._blocks.get(block) if look else None
+            if fields is None:
+                self._vain = vain + 1
+                return self._unseen(data[:cut], block, look)
+            self._vain = 0
+            if not fields.plain:
                 return None
             self._last = fields
         if cut > self._longest_line:
@@ -104,6 +122,42 @@ class RequestParser:
             return Request(line, fields, False, True)
         return Request(line, fields, True, True)
 
+    def _unseen(self, head: bytes, block: bytes, keep: bool) -> Request | None:
+        """Return the same for what may be a request line and a block of fields that was not seen before."""
+        if len(block) > self._longest_block or len(head) > self._longest_line:
+            return None
+        try:
+            fields = self._reader.learn(block, keep)
+        except RemoteProtocolError:
+            return None
+        line = self._lines[head] if fields.plain else None
+        if line is None:
+            return None
+        if fields.close:
+            self._close()
+            return Request(line, fields, False, True)
+        return Request(line, fields, True, True)
+
+    def _with_content(self, data: bytes) -> list[Event] | None:
+        """Return the events of the one request with all its content that `data` is, or None, as `quick` does."""
+        end = data.find(_END) + 4
+        cut = data.find(b"\r\n")
+        if not 4 < end - cut < self._longest_block or cut > self._longest_line:
+            return None
+        try:
+            fields = self._reader.read(data[cut + 2 : end])
+        except RemoteProtocolError:
+            return None
+        length = fields.content_length
+        if not length or length != len(data) - end or "HTTP_HOST" not in fields.environ:
+            return None
+        line = self._lines[data[:cut]]
+        if line is None or 0 < self._limits.body < length:
+            return None
+        if fields.close:
+            self._close()
+        return [Request(line, fields, not fields.close, False), data[end:], END]
+
     def feed(self, data: bytes) -> list[Event]:
         """Return the events in `data`, which follows what was fed before.
 
@@ -115,6 +169,8 @@ class RequestParser:
         request = self.quick(data)
         if request is not None:
             return [request]
+        if self._idle and (whole := self._with_content(data)) is not None:
+            return whole
         events: list[Event] = []
         try:
             self._feed(data, events)
@@ -182,7 +238,7 @@ class RequestParser:
 
     def _examine(self, head: bytes | bytearray) -> None:
         if self._scan is None:
-            self._scan = HeadScan(self._limits)
+            self._scan = HeadScan(self._limits, self._lines, self._reader.seen)
         self._scan.advance(head)
 
     def _request(self, head: bytes) -> Request:

@@ -5,12 +5,15 @@ from typing import Final
 
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers.http.authority import is_authority
+from heeler.workers.http.kept import Kept
 
 METHODS: Final = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")}
 """The common methods."""
 
 _VERSIONS: Final = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
-_HTTP_11: Final = b"HTTP/1.1"
+# What a line of the common kind has not: all but visible ASCII and blanks, and the start of a fragment.
+_UNFIT: Final = bytes((*range(32), ord("#"), *range(127, 256)))
+_COMMON: Final = frozenset(METHODS.values())
 _KEPT: Final = 1024
 _KEPT_BYTES: Final = 256
 _is_version: Final = re.compile(rb"HTTP/[0-9]\.[0-9]").fullmatch
@@ -29,24 +32,33 @@ class RequestLine:
         query: what follows the first `?`, or the empty text.
         minor: 1 for HTTP/1.1, 0 for HTTP/1.0.
         authority: the host and port of a target in absolute form, else None.
+        what: method and path, for people; made of them when not given.
     """
 
     __slots__ = ("authority", "memo", "method", "minor", "path", "query", "target", "what")
 
-    def __init__(self, method: str, target: str, path: str, query: str, minor: int, authority: str | None) -> None:
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        path: str,
+        query: str,
+        minor: int,
+        authority: str | None,
+        what: bytes = b"",
+    ) -> None:
         self.method = method
         self.target = target
         self.path = path
         self.query = query
         self.minor = minor
         self.authority = authority
-        self.what = f"{method} {path}".encode("ascii")
-        """Method and path, for people."""
+        self.what = what or f"{method} {path}".encode("ascii")
         self.memo: dict[str, str] | None = None
         """What the WSGI gateway made of this line; kept here to live as long."""
 
 
-class QuickLines(dict[bytes, RequestLine | None]):
+class QuickLines(Kept[bytes, RequestLine | None]):
     """Maps a line to its parts, or to None where it is not of the common kind and must be looked at closer.
 
     Clients ask for the same few targets again and again; what was read once is kept,
@@ -55,27 +67,28 @@ class QuickLines(dict[bytes, RequestLine | None]):
 
     __slots__ = ()
 
+    def __init__(self) -> None:
+        super().__init__(_KEPT, _KEPT_BYTES)
+
     def __missing__(self, line: bytes) -> RequestLine | None:
         parts = _read_quickly(line)
-        if len(line) <= _KEPT_BYTES:
-            if len(self) >= _KEPT:
-                self.clear()
-            self[line] = parts
+        if parts is not None:
+            self.keep(line, parts)
         return parts
 
 
 def _read_quickly(line: bytes) -> RequestLine | None:
     """Return the parts of `line`, which may be anything; None where `read` has to decide."""
-    try:
-        name, raw, version = line.split(b" ")
-        target = raw.decode("ascii")
-    except ValueError:
+    if len(line.translate(None, _UNFIT)) != len(line):
         return None
-    method = METHODS.get(name)
-    if method is None or version != _HTTP_11 or target[:1] != "/" or not target.isprintable() or "#" in target:
+    parts = line.decode("ascii").split(" ")
+    if len(parts) != 3:
+        return None
+    method, target, version = parts
+    if version != "HTTP/1.1" or target[:1] != "/" or method not in _COMMON:
         return None
     path, _, query = target.partition("?")
-    return RequestLine(method, target, path, query, 1, None)
+    return RequestLine(method, target, path, query, 1, None, line[: len(method) + 1 + len(path)])
 
 
 def read(line: bytes) -> RequestLine:
