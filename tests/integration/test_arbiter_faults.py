@@ -24,8 +24,7 @@ import os, sys
 
 if os.path.exists("gate"):
     print("booting", file=sys.stderr, flush=True)
-    with open("gate") as gate:
-        gate.read()
+    os.read(os.open("gate", os.O_RDONLY), 1)
 
 def app(environ, start_response):
     start_response("200 OK", [])
@@ -84,7 +83,7 @@ def test_nobody_is_blamed_for_the_time_that_the_arbiter_was_stopped(everybody: b
     with Server("app:app", *args, files={"app.py": _BOOTS_SLOWLY}) as server:
         server.wait_for_log("worker ready", 2)
         before = server.worker_pids()
-        gate = _Gate(server)
+        gate = _open_pipe(server)
         server.signal(signal.SIGTTIN)
         server.wait_for_log("booting")
         stopped = [server.pid, *(server.worker_pids() if everybody else ())]
@@ -94,11 +93,12 @@ def test_nobody_is_blamed_for_the_time_that_the_arbiter_was_stopped(everybody: b
         assert processes.wait_ended([server.pid], 3.0) == [server.pid]
         for pid in reversed(stopped):
             processes.kill(pid, signal.SIGCONT)
-        gate.open()
+        os.write(gate, b"x")
         server.wait_for_log("worker ready slot=3")
         assert get(server.address).body == b"ok"
         assert set(before) <= set(server.worker_pids())
         assert "timeout" not in server.log()
+        os.close(gate)
 
 
 def test_a_stopped_worker_is_replaced() -> None:
@@ -112,13 +112,8 @@ def test_a_stopped_worker_is_replaced() -> None:
         assert get(server.address).status == 200
 
 
-class _Gate:
-    """What `_BOOTS_SLOWLY` waits for."""
-
-    def __init__(self, server: Server) -> None:
-        self._path = server.directory / "gate"
-        os.mkfifo(self._path)
-
-    def open(self) -> None:
-        """Let the boot go on; the other end is open already."""
-        os.close(os.open(self._path, os.O_WRONLY | os.O_NONBLOCK))
+def _open_pipe(server: Server) -> int:
+    """Make what `_BOOTS_SLOWLY` waits for; whoever comes late finds what was written."""
+    path = server.directory / "gate"
+    os.mkfifo(path)
+    return os.open(path, os.O_RDWR)
