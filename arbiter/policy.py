@@ -278,14 +278,13 @@ class Policy:
     # -- stop
 
     def _stop_asked(self, quick: bool, now: float) -> None:
-        if self.phase is not Phase.STOPPING:
+        is_first = self.phase is not Phase.STOPPING
+        if is_first:
             self._enter(Phase.STOPPING)
             self._stopping_at = now
             self.pool.coming = None
             self._do(events.CloseListeners())
-            self._log("info", "stopping", None, how="quick" if quick else "graceful")
         elif not self._quick and (quick or now >= self._stopping_at + REPEAT_S):
-            self._log("warning", "stopping", None, how="quick")
             quick = True
         else:
             return
@@ -295,6 +294,8 @@ class Policy:
                 self._quit(child, now)
             else:
                 self._stop(child, now, last=True)
+        # Whoever waits for this line knows that all have been told.
+        self._log("info" if is_first else "warning", "stopping", None, how="quick" if quick else "graceful")
 
     # -- the three ways to end a child, and the one deadline they share
 
