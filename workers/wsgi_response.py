@@ -165,7 +165,10 @@ class WsgiResponse:
 
     def send(self, iterable: Iterable[bytes]) -> None:
         """Send what the application returned, as it comes, and complete the response."""
-        if type(iterable) is not FileWrapper or not self._send_file(iterable):
+        if isinstance(iterable, PlainFileWrapper):
+            if type(iterable) is not FileWrapper or not self._send_file(iterable):
+                self._send_blocks(iterable)
+        else:
             write = self.write
             for data in iterable:
                 # An empty string means: nothing yet (and no head yet).
@@ -248,6 +251,15 @@ class WsgiResponse:
             self._client.write_file(fd, offset, count)
             self.sent += count
         return True
+
+    def _send_blocks(self, wrapper: PlainFileWrapper) -> None:
+        """Send a file up to its end or to Content-Length, whichever comes first (PEP 3333 allows both)."""
+        for data in wrapper:
+            self.write(data)
+            if self.fault is not None and self.head is not None:
+                self.fault = None
+                self.keep_alive = self.head.keep_alive
+                return
 
     def _complete(self) -> None:
         if self.head is None:

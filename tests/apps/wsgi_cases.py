@@ -228,6 +228,12 @@ def case_file_memory(environ: Environ, start: Start) -> Iterable[bytes]:
     return wrapped
 
 
+def case_file_memory_part(environ: Environ, start: Start) -> Iterable[bytes]:
+    start("200 OK", [TEXT, ("Content-Length", "4")])
+    wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](io.BytesIO(b"in memory"), 2)
+    return wrapped
+
+
 def case_file_after_write(environ: Environ, start: Start) -> Iterable[bytes]:
     start("200 OK", [TEXT, ("Content-Length", "13")])(b"abc")
     wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](_file())

@@ -58,6 +58,7 @@ BODIES = {
     "file_offset": (200, (b"0123456789" * 100_000)[15:]),
     "file_part": (200, b"012345678901"),
     "file_memory": (200, b"in memory"),
+    "file_memory_part": (200, b"in m"),
     "file_after_write": (200, b"abc0123456789"),
     "file_gzip": (200, b"unpacked " * 1000),
     "file_pipe": (200, b"from a pipe"),
@@ -134,6 +135,15 @@ def test_application_may_close(client: Client) -> None:
 def test_file_of_unknown_size(client: Client) -> None:
     """A file that calls itself empty and is not (/proc) arrives whole."""
     assert client.request("GET", "/file_proc").body.strip()
+
+
+@pytest.mark.parametrize("worker_class", WORKER_CLASSES)
+def test_files_without_sendfile(worker_class: str) -> None:
+    """`--no-sendfile` changes nothing about what arrives."""
+    with Server("wsgi_cases:app", "-k", worker_class, "--no-sendfile") as server, Client(server.address) as client:
+        for case in (name for name in BODIES if name.startswith("file")):
+            assert client.request("GET", f"/{case}").body == BODIES[case][1], case
+            assert client.request("HEAD", f"/{case}").body == b"", case
 
 
 # -- failures before the head is out
@@ -251,7 +261,7 @@ READS = {
 }
 
 
-@pytest.fixture(scope="module", params=[("sync", "1000000"), ("sync", "0")], ids=["memory", "disk"])
+@pytest.fixture(scope="module", params=[(name, size) for name in WORKER_CLASSES for size in ("1000000", "0")])
 def reader(request: pytest.FixtureRequest) -> Iterator[Server]:
     """Bodies in memory, or all of them on disk."""
     worker_class, memory = request.param
