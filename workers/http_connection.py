@@ -1,6 +1,8 @@
 """One client's connection on the reactor: what was read, what is owed, what may happen next."""
 
 import collections
+import errno
+import logging
 import socket
 import struct
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from heeler.workers.http.error_page import error_page
 from heeler.workers.http.parser import Event, RequestParser
 from heeler.workers.http.request import END, Request
 from heeler.workers.http.response import CONTINUE
+from heeler.workers.logs import event
 from heeler.workers.outbox import Outbox
 from heeler.workers.poller import READ, WRITE
 from heeler.workers.scoreboard import TIMEOUTS
@@ -178,7 +181,7 @@ class HttpConnection:
         try:
             self._body.write(data)
         except OSError as error:
-            self.worker.log.error("request body lost: cannot write to spool_dir: %s", error)
+            event(self.worker.log, logging.ERROR, "request body lost", peer=self.peer[0], error=error.strerror)
             self._refuse(RemoteProtocolError("the body cannot be stored", 507))
 
     def _enqueue(self, request: Request, body: RequestBody | None) -> None:
@@ -286,7 +289,7 @@ class HttpConnection:
         try:
             outbox.append(data)
         except OSError as error:
-            self.worker.log.error("response lost: cannot write to spool_dir: %s", error)
+            event(self.worker.log, logging.ERROR, "response lost", peer=self.peer[0], error=error.strerror)
             self.abort()
             raise ClientGoneError("the rest of the response has no place to wait") from error
 
@@ -327,7 +330,9 @@ class HttpConnection:
         assert outbox is not None, "writable, but nothing is owed"
         try:
             done = outbox.flush(self.sock)
-        except OSError:
+        except OSError as error:
+            if error.errno == errno.EIO:
+                event(self.worker.log, logging.ERROR, "response lost", peer=self.peer[0], error=error.strerror)
             self.close()
             return
         if done:

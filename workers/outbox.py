@@ -1,6 +1,7 @@
 """What a client is still owed: bytes and parts of files, in order."""
 
 import collections
+import errno
 import fcntl
 import io
 import os
@@ -133,7 +134,7 @@ class Outbox:
         """Send one stretch; True when the span is sent whole."""
         sent = os.sendfile(sock.fileno(), span.fd, span.offset, min(span.count, SEND_BYTES))
         if sent == 0 and span.count:
-            raise OSError(5, "the file ended before the response did")
+            raise OSError(errno.EIO, "the file ended before the response did")
         self.sent += sent
         span.offset += sent
         span.count -= sent

@@ -256,6 +256,12 @@ def case_file_proc(environ: Environ, start: Start) -> Iterable[bytes]:
     return wrapped
 
 
+def case_named_file(environ: Environ, start: Start) -> Iterable[bytes]:
+    start("200 OK", [TEXT])
+    wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](open(environ["QUERY_STRING"], "rb"))
+    return wrapped
+
+
 def case_file_pipe(environ: Environ, start: Start) -> Iterable[bytes]:
     reader, writer = os.pipe()
     os.write(writer, b"from a pipe")

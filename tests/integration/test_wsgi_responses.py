@@ -1,6 +1,7 @@
 """Whatever a WSGI application does, the client gets a response it can trust, or can tell that it got none."""
 
 import hashlib
+import pathlib
 from collections.abc import Iterator
 
 import pytest
@@ -135,6 +136,19 @@ def test_application_may_close(client: Client) -> None:
 def test_file_of_unknown_size(client: Client) -> None:
     """A file that calls itself empty and is not (/proc) arrives whole."""
     assert client.request("GET", "/file_proc").body.strip()
+
+
+def test_file_that_shrinks_while_it_is_sent(server: Server, client: Client, tmp_path: pathlib.Path) -> None:
+    """A response that cannot be completed is cut, and the log says so."""
+    path, start = tmp_path / "file", server.log_size()
+    path.write_bytes(wsgi_cases.LARGE)
+    client.send(build_request("GET", f"/named_file?{path}"))
+    client.read_until(b"\r\n\r\n")
+    with path.open("r+b") as file:
+        file.truncate(10)
+    with pytest.raises(ResponseError):
+        client.read_bytes(len(wsgi_cases.LARGE))
+    server.wait_for_log("response lost peer=127.0.0.1", start=start)
 
 
 @pytest.mark.parametrize("worker_class", WORKER_CLASSES)
