@@ -164,7 +164,11 @@ class HttpConnection:
                 self._refuse(item)
             if self.refusal is not None:
                 break
-        self._settle()
+        if self.calm and self.waiting and len(self.waiting) == 1 and not self.closing and self._request is None:
+            # One request with its content came in one piece: there is nothing to wait for.
+            self.worker.take(self, *self.next_request())
+        else:
+            self._settle()
 
     def _begin(self, request: Request) -> None:
         """A head is complete."""
