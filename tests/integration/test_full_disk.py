@@ -13,6 +13,8 @@ ROOM = 64 << 10
 """Bytes of the disk."""
 SMALL = build_request("GET", "/length")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:

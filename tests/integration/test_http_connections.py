@@ -16,6 +16,8 @@ from support.server import WORKER_CLASSES, Server
 
 GET = build_request("GET", "/")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=WORKER_CLASSES)
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
@@ -25,6 +27,12 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         before = running.worker_pids()
         yield running
         assert running.worker_pids() == before
+
+
+@pytest.fixture(params=WORKER_CLASSES)
+def worker_class(request: pytest.FixtureRequest) -> str:
+    """Each built-in worker class."""
+    return str(request.param)
 
 
 @pytest.fixture
@@ -76,9 +84,9 @@ def test_pipelined_requests_are_answered_in_order(client: Client) -> None:
         assert client.read_response().text == f"{'POST' if at % 3 else 'GET'} /{at} - {'b' * (at % 3)}"
 
 
-def test_thousand_pipelined_requests_of_a_slow_reader() -> None:
+def test_thousand_pipelined_requests_of_a_slow_reader(worker_class: str) -> None:
     """Responses that nobody reads do not pile up in memory; others are served; in the end all arrive in order."""
-    with Server("wsgi_cases:app") as server, Client(server.address) as client:
+    with Server("wsgi_cases:app", "-k", worker_class) as server, Client(server.address) as client:
         (worker,) = server.worker_pids()
         get(server.address, "/file")
         before = memory_kib(worker)
@@ -203,9 +211,9 @@ def test_half_closed_client_gets_its_answers(client: Client, kind: str) -> None:
     assert client.is_closed()
 
 
-def test_half_closed_client_gets_a_large_answer() -> None:
+def test_half_closed_client_gets_a_large_answer(worker_class: str) -> None:
     """The same where the response does not fit into the socket's buffers."""
-    with Server("wsgi_cases:app") as server, Client(server.address) as client:
+    with Server("wsgi_cases:app", "-k", worker_class) as server, Client(server.address) as client:
         client.send(build_request("GET", "/large_chunks"))
         client.sock.shutdown(socket.SHUT_WR)
         assert len(client.read_response().body) == 20 << 20
@@ -231,9 +239,9 @@ def test_reset_at_every_byte(server: Server, kind: str) -> None:
     assert get(server.address).status == 200
 
 
-def test_client_that_goes_before_it_is_asked_to_continue() -> None:
+def test_client_that_goes_before_it_is_asked_to_continue(worker_class: str) -> None:
     """A client that waits to be asked, and is gone when its turn comes, costs only its own connection."""
-    with Server("app:app", files=FILES) as server:
+    with Server("app:app", "-k", worker_class, files=FILES) as server:
         pids = server.worker_pids()
         gate = server.directory / "gate"
         os.mkfifo(gate)
@@ -250,9 +258,9 @@ def test_client_that_goes_before_it_is_asked_to_continue() -> None:
         assert server.worker_pids() == pids
 
 
-def test_client_that_goes_in_the_midst_of_its_response() -> None:
+def test_client_that_goes_in_the_midst_of_its_response(worker_class: str) -> None:
     """Broken-off downloads, of every kind of body, leave nothing behind: not a descriptor, not a file."""
-    with Server("wsgi_cases:app") as server:
+    with Server("wsgi_cases:app", "-k", worker_class) as server:
         with Client(server.address) as witness:
             before = settled_descriptors(server, witness)
             for case in ("large", "large_pieces", "large_chunks", "file_large") * 5:
@@ -282,9 +290,9 @@ def test_descriptors_return_after_many_connections(server: Server) -> None:
         assert settled_descriptors(server, witness) == before
 
 
-def test_environ_of_pipelined_requests() -> None:
+def test_environ_of_pipelined_requests(worker_class: str) -> None:
     """What was read with another request is told of its own."""
-    with Server("mirror:app") as server, Client(server.address) as client:
+    with Server("mirror:app", "-k", worker_class) as server, Client(server.address) as client:
         client.send(b"".join(build_request("GET", f"/{at}", {f"X-{at}": "1"}) for at in range(20)))
         for at in range(20):
             said = json.loads(client.read_response().body)

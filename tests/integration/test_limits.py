@@ -17,6 +17,8 @@ from support.server import WORKER_CLASSES, Server, heeler
 GET = build_request("GET", "/length")
 CHUNKED = {"Transfer-Encoding": "chunked"}
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=WORKER_CLASSES)
 def worker_class(request: pytest.FixtureRequest) -> str:
