@@ -5,6 +5,7 @@ fields, the chunks. Must not know sockets, time or the response.
 """
 
 import enum
+from random import getrandbits
 from typing import Final, Literal
 
 from heeler.plugins.errors import RemoteProtocolError
@@ -19,7 +20,7 @@ from heeler.workers.http.request_maker import make_request
 Event = Request | bytes | End | RemoteProtocolError
 
 _END: Final = b"\r\n\r\n"
-_OFTEN: Final = 8  # look for fields so often in vain, and from then on only at one request of so many
+_OFTEN: Final = 8  # look for fields so often in vain, and from then on at one request of eight, by chance
 
 
 class _State(enum.Enum):
@@ -103,7 +104,7 @@ class RequestParser:
                 return None
             block = data[cut + 2 :]
             vain = self._vain
-            look = vain < _OFTEN or not vain % _OFTEN
+            look = vain < _OFTEN or not getrandbits(3)
             fields = self._blocks.get(block) if look else None
             if fields is None:
                 self._vain = vain + 1

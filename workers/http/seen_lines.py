@@ -65,8 +65,8 @@ class SeenLines(Kept[str, tuple[str | None, str]]):
         return self._keys[name], value.strip(" \t")
 
     def _keep_all(self, lines: list[str]) -> None:
-        if len(self) + len(lines) > self._most:
+        if len(self) + min(len(lines), self._half) > self._most:
             self.clear()
-        for line in lines:
+        for line in lines[: self._half]:
             if len(line) <= self._longest:
                 self[line] = self.pair(line)
