@@ -5,6 +5,8 @@ Run: python tests/bench/bench.py [--quick] [--only NAME,..] [--seconds S] [--rou
 It prepares what it needs (see loadbench/environment.py), then runs the servers in turn, round after round, so that
 noise of the machine hits all alike; the figures are medians of the rounds. The server has one processor, the load
 another. Rounds are many and short, since the speed of a shared machine drifts.
+`browser` and `curl` send the same bytes for ever, which flatters a server that remembers; `varied` is what comes
+through a proxy in production, no two requests alike.
 Adding a server is one line in loadbench/servers.py.
 """
 
@@ -35,13 +37,13 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one round, browser-like headers alone")
     parser.add_argument("--only", metavar="NAME,..", help=f"of: {', '.join(server.name for server in SERVERS)}")
     parser.add_argument("--seconds", type=float, help="length of one run (2; whole seconds)")
-    parser.add_argument("--rounds", type=int, help="how often each server is measured (5)")
+    parser.add_argument("--rounds", type=int, help="how often each server is measured (4)")
     parser.add_argument("--headers", choices=HEADERS, help="one kind of headers alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--check", action="store_true", help="status 1 if a target is missed or a row is empty")
     options = parser.parse_args(argv)
     options.seconds = options.seconds or 2.0
-    options.rounds = options.rounds or (1 if options.quick else 5)
+    options.rounds = options.rounds or (1 if options.quick else 4)
     one_kind = options.headers or ("browser" if options.quick else None)
     options.kinds = (one_kind,) if one_kind else HEADERS
     try:

@@ -1,5 +1,7 @@
--- The load, for wrk: `wrk -s load.lua URL -- browser|curl`.
--- The headers are set once per thread, so wrk formats the request once and sends the same bytes for ever.
+-- The load, for wrk: `wrk -s load.lua URL -- browser|curl|varied`.
+-- browser, curl: the headers are set once per thread, so wrk formats the request once and sends the same bytes for ever.
+-- varied: what comes from a proxy that many browsers stand behind: no two requests are alike, but all are of one length.
+--   They are made before the start, so that wrk does no more for them than to choose the next.
 -- At the end one line, `RESULT {json}`, says in full precision what wrk's own summary rounds.
 
 local headers = {
@@ -25,10 +27,45 @@ local headers = {
   },
 }
 
+local VARIED = 20000
+
+-- Return `count` requests that differ in path, query, cookie and what a proxy adds.
+local function varied(count)
+  local fields, requests = {}, {}
+  for name, value in pairs(headers.browser) do
+    fields[name] = value
+  end
+  fields["Host"] = wrk.headers["Host"]
+  fields["X-Forwarded-Proto"] = "https"
+  math.randomseed(1)
+  local function id(length)
+    local digits = {}
+    for at = 1, length do
+      digits[at] = string.format("%x", math.random(0, 15))
+    end
+    return table.concat(digits)
+  end
+  for number = 1, count do
+    fields["Cookie"] = string.format("sessionid=%s; theme=dark", id(32))
+    fields["X-Forwarded-For"] = string.format("203.0.%d.%d", math.random(100, 255), math.random(100, 255))
+    fields["X-Request-Id"] = id(32)
+    requests[number] = wrk.format("GET", string.format("/items/%06d?page=%03d", number, number % 1000), fields)
+  end
+  return requests
+end
+
 function init(args)
+  if args[1] == "varied" then
+    local requests, at = varied(VARIED), 0
+    function request()
+      at = at % VARIED + 1
+      return requests[at]
+    end
+    return
+  end
   local chosen = headers[args[1]]
   if not chosen then
-    error("load.lua: name the headers: browser or curl")
+    error("load.lua: name the headers: browser, curl or varied")
   end
   for name, value in pairs(chosen) do
     wrk.headers[name] = value

@@ -3,7 +3,9 @@
     python tests/bench/micro_http.py
 
 `seen` is a request whose fields came before (a client that asks again); `new` has fields
-never seen (another cookie each time); `new connection` adds the making of a parser.
+never seen (another cookie each time); `half new` is every other one of 20 that come again;
+`new connection` adds the making of a parser. `proxied` is what a proxy sends: each request
+with another target, cookie and ids of its own.
 """
 
 import time
@@ -39,6 +41,11 @@ POST = (
     b"POST /items HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n"
     b"Content-Type: application/json\r\nContent-Length: 32\r\n\r\n%032d"
 )
+PROXIED = BROWSER.replace(b"?v=12345", b"?v=%d").replace(
+    b"\r\n\r\n",
+    b"\r\nX-Forwarded-For: 203.0.113.%d\r\nX-Forwarded-Proto: https\r\n"
+    b"X-Request-Id: %032x\r\ntraceparent: 00-%032x-01\r\n\r\n",
+)
 DATE = b"Mon, 23 Nov 2026 16:08:48 GMT"
 ROUNDS = 3000
 
@@ -49,13 +56,19 @@ def measure(name: str, call: Callable[[], object], calls: int = 1) -> None:
     print(f"{name:44} {best / max(1, ROUNDS // calls) / calls * 1e6:6.2f} us")
 
 
+def filled(template: bytes, number: int) -> bytes:
+    """Return the request of that number."""
+    return template % ((number,) * template.count(b"%"))
+
+
 def measure_requests(name: str, template: bytes) -> None:
     """Print what one kind of request costs, with its environ."""
     limits = Limits()
     reader = FieldReader(limits)
     parser = RequestParser(limits, reader)
-    one = template % 0
-    many = [template % number for number in range(ROUNDS)]
+    one = filled(template, 0)
+    many = [filled(template, number) for number in range(ROUNDS)]
+    half_new = [data if number % 2 else many[number // 2 % 20] for number, data in enumerate(many)]
 
     def parse(data: bytes, parser: RequestParser = parser) -> None:
         request = parser.feed(data)[0]
@@ -63,13 +76,14 @@ def measure_requests(name: str, template: bytes) -> None:
         environ: dict[str, object] = {}
         environ.update(request.fields.environ)
 
-    def parse_all() -> None:
-        for data in many:
+    def parse_all(requests: list[bytes]) -> None:
+        for data in requests:
             parse(data)
 
     measure(f"{name} ({len(one)} bytes), seen", lambda: parse(one))
     measure(f"{name}, seen, new connection", lambda: parse(one, RequestParser(limits, reader)))
-    measure(f"{name}, new", parse_all, ROUNDS)
+    measure(f"{name}, half new", lambda: parse_all(half_new), ROUNDS)
+    measure(f"{name}, new", lambda: parse_all(many), ROUNDS)
     half = len(one) // 2
 
     def parse_halves() -> None:
@@ -82,6 +96,7 @@ def measure_requests(name: str, template: bytes) -> None:
 def main() -> None:
     """Print the table."""
     measure_requests("browser GET", BROWSER)
+    measure_requests("proxied GET", PROXIED)
     measure_requests("curl GET", CURL)
     measure_requests("small POST", POST)
     encoder = ResponseEncoder(b"heeler")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 CONNECTIONS = 16
 SCRIPT = Path(__file__).resolve().parent.parent / "load.lua"
-HEADERS = ("browser", "curl")
+HEADERS = ("browser", "varied", "curl")
 MARK = "RESULT "
 
 
