@@ -132,9 +132,10 @@ class _Arbiter:
             worker_class=self._loaded.plugin.name,
             pid=os.getpid(),
         )
+        # Before anybody is told: who waits for readiness may count on what the hook does.
+        Hooks(self._logs).call(self._config, "when_ready", self._server)
         _write_addresses(self._config.ready_fd, self._sockets.listeners)
         self._report.ready()
-        Hooks(self._logs).call(self._config, "when_ready", self._server)
 
     def _close_in_child(self) -> None:
         """Close, in a child, what only the arbiter uses: a reader would wait for its end for ever."""

@@ -1,7 +1,5 @@
 """WSGI: requests through the application, whoever does the I/O (PEP 3333)."""
 
-import inspect
-import ipaddress
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -21,6 +19,7 @@ from heeler.workers.http.request import Request
 from heeler.workers.http.request_line import RequestLine
 from heeler.workers.http.response import ResponseEncoder
 from heeler.workers.logs import event
+from heeler.workers.proxies import TrustedProxies
 from heeler.workers.sources import Connection
 from heeler.workers.wsgi_response import FileWrapper, PlainFileWrapper, WsgiResponse
 
@@ -48,19 +47,18 @@ class Gateway:
         self._logs = worker.boot.logs
         self._access = worker.boot.logs.access
         self._pre_request = config.pre_request
-        self._post_request = _post_request(config.post_request)
+        self._post_request = config.post_request
         self._is_watched = bool(self._access or self._post_request or worker.quota.is_limited)
         self._tally = worker.tally
         self._date = b""
         self._date_ends_ns = 0
         self._encoder = ResponseEncoder(b"heeler")
-        self._keepalive = bool(config.keepalive)
-        self._schemes: tuple[tuple[str, str], ...] = tuple(
-            ("HTTP_" + name.upper().replace("-", "_"), value) for name, value in config.secure_scheme_headers.items()
+        self._proxies = TrustedProxies(
+            config.forwarded_allow_ips, config.secure_scheme_headers, config.forwarder_headers
         )
-        self._trust_all, self._trusted_networks = _networks(config.forwarded_allow_ips)
+        self.trusts = self._proxies.trusts
         self._base: dict[str, Any] = {
-            "SCRIPT_NAME": "",
+            "SCRIPT_NAME": config.script_name,
             "SERVER_PROTOCOL": "HTTP/1.1",
             "SERVER_SOFTWARE": f"heeler/{heeler.__version__}",
             "wsgi.version": (1, 0),
@@ -81,18 +79,6 @@ class Gateway:
         }
 
     # -- connections
-
-    def trusts(self, host: str) -> bool:
-        """Whether `host` (an address, "" on a Unix socket) is a trusted proxy."""
-        if self._trust_all or not host:
-            return True
-        if host in self._trusted_networks:
-            return True
-        try:
-            address = ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
-            return False
-        return any(address in network for network in self._trusted_networks.values())
 
     def connection_environ(self, connection: Connection) -> dict[str, Any]:
         """Return what `connection` adds to the environ of every request on it."""
@@ -125,6 +111,8 @@ class Gateway:
                 **client.environ,
                 **(line.memo or _describe(line)),
             }
+            if environ["SCRIPT_NAME"]:
+                _mount(environ)
             if body is not None:
                 environ["wsgi.input"] = body.rewind()
             if self._pre_request is not None:
@@ -174,26 +162,13 @@ class Gateway:
         """Return what all requests with these fields have in common; it is kept with the fields."""
         known = self._base | fields.environ
         if trusted:
-            self._apply_scheme(known)
+            self._proxies.apply(known, fields)
         fields.memo[trusted] = known
         return known
 
     def _renew_date(self, now_ns: int) -> None:
         self._date, left_ns = http_date()
         self._date_ends_ns = now_ns + left_ns
-
-    def _apply_scheme(self, environ: dict[str, Any]) -> None:
-        """Believe a trusted proxy's word on the scheme the client used."""
-        said: bool | None = None
-        for key, secure in self._schemes:
-            value = environ.get(key)
-            if value is not None:
-                is_secure = value == secure
-                if said is not None and said is not is_secure:
-                    raise RemoteProtocolError("the fields that tell the scheme contradict each other", 400)
-                said = is_secure
-        if said:
-            environ["wsgi.url_scheme"] = "https"
 
     def _answer(self, client: Client, request: Request, response: WsgiResponse, status: int) -> None:
         """Answer with an error page, or cut what has begun."""
@@ -240,6 +215,13 @@ class Gateway:
         event(self._logs.error, logging.INFO, "request refused", peer=peer, status=status, reason=reason)
 
 
+def _mount(environ: dict[str, Any]) -> None:
+    """Take the prefix that the application is mounted at off the path (PEP 3333, CGI's PATH_INFO)."""
+    prefix, path = environ["SCRIPT_NAME"], environ["PATH_INFO"]
+    if path == prefix or path.startswith(prefix + "/"):
+        environ["PATH_INFO"] = path[len(prefix) :]
+
+
 def _describe(line: RequestLine) -> dict[str, str]:
     """Return what all requests with this line have in common; it is kept with the line."""
     path = line.path
@@ -276,26 +258,3 @@ class ErrorsStream:
 
     def flush(self) -> None:
         """Nothing is held back."""
-
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def _networks(allowed: Iterable[object]) -> tuple[bool, dict[str, Network]]:
-    """Return whether everybody is trusted, and the trusted networks by their text."""
-    networks: dict[str, Network] = {}
-    for item in allowed:
-        if str(item) == "*":
-            return True, {}
-        networks[str(item)] = ipaddress.ip_network(str(item), strict=False)
-    return False, networks
-
-
-def _post_request(hook: Callable[..., object] | None) -> Callable[..., object] | None:
-    """Return the hook as one that takes four arguments, whatever it takes."""
-    if hook is None:
-        return None
-    arity = len(inspect.signature(hook).parameters)
-    if arity >= 4:
-        return hook
-    return lambda *arguments: hook(*arguments[:arity])

@@ -116,6 +116,25 @@ def test_proxy_that_contradicts_itself(server: Server) -> None:
         assert client.is_closed()
 
 
+def test_prefix_by_a_trusted_proxy(server: Server) -> None:
+    """SCRIPT_NAME is taken off the path; another name with an underscore is dropped all the same."""
+    environ = told(server, "/shop/cart?x=1", {"SCRIPT_NAME": "/shop", "X_OTHER": "no"})
+    assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("/shop", "/cart")
+    assert "HTTP_X_OTHER" not in environ
+    environ = told(server, "/shopping", {"SCRIPT_NAME": "/shop"})
+    assert environ["PATH_INFO"] == "/shopping"
+    assert told(server, "/shop/cart")["SCRIPT_NAME"] == ""
+
+
+def test_prefix_by_setting_and_untrusted_proxy(worker_class: str) -> None:
+    """The setting mounts the application; a stranger's field does not."""
+    args = ("-k", worker_class, "--script-name", "/shop/", "--forwarded-allow-ips", "10.0.0.1")
+    with Server("mirror:app", *args) as server:
+        environ = told(server, "/shop/cart", {"SCRIPT_NAME": "/elsewhere"})
+        assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("/shop", "/cart")
+        assert told(server, "/shop")["PATH_INFO"] == ""
+
+
 def test_trust_is_the_peers_not_the_requests(worker_class: str) -> None:
     """The same bytes from a trusted and from a strange peer mean different schemes, in any order."""
     headers = {"X-Forwarded-Proto": "https"}

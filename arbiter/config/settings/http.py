@@ -20,6 +20,12 @@ def _sendfile(value: object) -> object:
     return True if value is None else boolean(value)
 
 
+def _prefix(value: object) -> object:
+    if not isinstance(value, str) or (value.strip("/") and not value.startswith("/")):
+        raise ValueError("not a path that begins with /, or nothing")
+    return value.rstrip("/")
+
+
 def _scheme_headers(value: object) -> object:
     return {name.upper(): given for name, given in text_mapping(value).items()}
 
@@ -61,10 +67,25 @@ HTTP = (
         "forwarder_headers",
         texts(str.upper),
         "SCRIPT_NAME,PATH_INFO",
-        "Fields with an underscore in their name that a trusted proxy may set.",
+        "Fields with an underscore in their name that a trusted proxy may set, whatever `header_map` drops."
+        " `SCRIPT_NAME` tells the prefix that the application is mounted at.",
         "HTTP",
         cli=("--forwarder-headers",),
         metavar="FIELDS",
+        gunicorn="With `header_map = refuse` a request with such a field is refused, also from a trusted proxy.",
+    ),
+    Setting(
+        "script_name",
+        _prefix,
+        "",
+        "The path that the application is mounted at, such as `/shop`: it is taken off the front of PATH_INFO and"
+        " becomes the environ's SCRIPT_NAME.",
+        "HTTP",
+        cli=("--script-name",),
+        env=("SCRIPT_NAME",),
+        metavar="PATH",
+        example="/shop",
+        gunicorn="Gunicorn reads the variable only.",
     ),
     Setting(
         "header_map",
