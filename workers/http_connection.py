@@ -141,12 +141,25 @@ class HttpConnection:
             self._ended()
             return
         events = self._feed(data)
-        if self.calm and len(events) == 1:
-            item = events[0]
-            if type(item) is Request and item.complete:
-                self.worker.take(self, item, None)
-                return
+        if events and self.calm and self._take_whole(events):
+            return
         self._receive_events(events)
+
+    def _take_whole(self, events: list[Event]) -> bool:
+        """Run the one request that `events` are, with its content or without; False where they are anything else."""
+        request = events[0]
+        if type(request) is not Request:
+            return False
+        if len(events) == 1 and request.complete:
+            self.worker.take(self, request, None)
+            return True
+        content = events[1] if len(events) == 3 and events[2] is END else None
+        if type(content) is not bytes or len(content) > self.worker.body_memory:
+            return False
+        body = RequestBody(self.worker.body_memory, self.worker.spool_dir)
+        body.write(content)
+        self.worker.take(self, request, body)
+        return True
 
     def _receive_events(self, events: list[Event]) -> None:
         """Collect bodies; queue what is whole."""
@@ -164,11 +177,7 @@ class HttpConnection:
                 self._refuse(item)
             if self.refusal is not None:
                 break
-        if self.calm and self.waiting and len(self.waiting) == 1 and not self.closing and self._request is None:
-            # One request with its content came in one piece: there is nothing to wait for.
-            self.worker.take(self, *self.next_request())
-        else:
-            self._settle()
+        self._settle()
 
     def _begin(self, request: Request) -> None:
         """A head is complete."""
