@@ -49,7 +49,7 @@ class TrustedProxies:
             raise RemoteProtocolError("the fields that tell the scheme contradict each other", 400)
         if said == {True}:
             environ["wsgi.url_scheme"] = "https"
-        if b"_" in fields.block:
+        if fields.odd_names:
             self._take_forwarded(environ, fields)
 
     def _take_forwarded(self, environ: dict[str, Any], fields: Fields) -> None:

@@ -32,7 +32,8 @@ class Fields:
 
     `environ` holds what WSGI wants: `HTTP_*`, `CONTENT_TYPE` and `CONTENT_LENGTH`;
     `close` and `keep` whether Connection says so; `empty` that no content follows;
-    `plain` that Host is there besides, which makes a good HTTP/1.1 request.
+    `plain` that Host is there besides, which makes a good HTTP/1.1 request; `odd_names`
+    that there may be names with `_`, which are in `block` and perhaps nowhere else.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class Fields:
         "keep",
         "keys",
         "memo",
+        "odd_names",
         "plain",
         "upgrade",
     )
@@ -59,7 +61,7 @@ class Fields:
         self.content_length: int | None = None
         self.chunked = self.close = self.keep = self.expects_continue = self.upgrade = False
         self.empty = True
-        self.plain = False
+        self.plain = self.odd_names = False
         # Any: an environ's values.
         self.memo: dict[bool, dict[str, Any]] = {}
         """What the WSGI gateway made of these fields, by whether it trusts the client; kept here to live as long."""
@@ -75,7 +77,17 @@ class Fields:
         """Return these fields with Host replaced, for a target in absolute form."""
         environ = {"HTTP_HOST": authority} | self.environ | {"HTTP_HOST": authority}
         other = Fields(self.block, environ, self.keys)
-        for name in ("content_length", "chunked", "close", "keep", "expects_continue", "upgrade", "empty", "plain"):
+        for name in (
+            "content_length",
+            "chunked",
+            "close",
+            "keep",
+            "expects_continue",
+            "upgrade",
+            "empty",
+            "plain",
+            "odd_names",
+        ):
             setattr(other, name, getattr(self, name))
         host = (b"host", authority.encode("latin-1"))
         other._pairs = [host, *(pair for pair in self.pairs if pair[0] != b"host")]
@@ -135,9 +147,11 @@ class FieldReader:
         if count > self._most:
             raise RemoteProtocolError("too many header fields", 431)
         environ = self._seen.environ(lines)
-        if len(environ) != count or None in environ:
+        odd_names = None in environ or self.keys.header_map == "dangerous"
+        if odd_names or len(environ) != count:
             environ = self._joined(lines)
         fields = Fields(block, environ, self.keys)  # type: ignore[arg-type]  # None is not in it
+        fields.odd_names = odd_names
         interpret(fields)
         self._latest = fields
         if keep:

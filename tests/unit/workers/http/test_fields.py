@@ -63,6 +63,14 @@ def test_names_with_underscore_are_kept() -> None:
         reader("dangerous").read(HOST + b"Content_Length: 5\r\nContent-Length: 6\r\n\r\n")
 
 
+def test_odd_names_are_told() -> None:
+    """It is told whether a name may have `_` in it; a value that has one is nothing odd."""
+    assert not reader().read(HOST + b"User-Agent: x86_64\r\n\r\n").odd_names
+    assert reader().read(HOST + b"X_A: 1\r\n\r\n").odd_names
+    assert reader("dangerous").read(HOST + b"X_A: 1\r\n\r\n").odd_names
+    assert reader().read(HOST + b"X_A: 1\r\n\r\n").with_host("b").odd_names
+
+
 def test_proxy_is_dropped() -> None:
     """A Proxy field does not become HTTP_PROXY (httpoxy)."""
     assert reader().read(HOST + b"Proxy: http://evil/\r\npRoXy: x\r\n\r\n").environ == {"HTTP_HOST": "a"}
