@@ -99,6 +99,16 @@ class Sockets:
             if bound not in self._bound:
                 bound.close()
 
+    def keep_only(self, listeners: Sequence[Listener]) -> None:
+        """Close all others and leave their files. Process: a child, right after the fork.
+
+        During a reload there are sockets of both generations. One that a child holds and never
+        accepts from stays open after the arbiter gave it up, and takes clients in that nobody serves.
+        """
+        for bound in self._bound + self._before:
+            if bound.listener not in listeners:
+                bound.listener.close()
+
     def close(self) -> None:
         """Close all; harmless when done twice."""
         for bound in {id(bound): bound for bound in self._bound + self._before}.values():

@@ -4,7 +4,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
 import setproctitle
@@ -19,6 +19,7 @@ from heeler.workers.base import Boot
 from heeler.workers.channel import Channel
 from heeler.workers.logs import event
 from heeler.workers.scoreboard import Row
+from heeler.workers.sources import Listener
 
 
 def title(role: str, name: str | None) -> str:
@@ -32,10 +33,11 @@ class Spawner:
     Args:
         rows: where a child gets its page.
         server: what its hooks see.
-        let_go: closes, in a child, all that is the arbiter's alone.
+        let_go: closes, in a child, all that is not for it: what is the arbiter's alone, and
+            all listening sockets but those it is given.
     """
 
-    def __init__(self, rows: Rows, server: ServerView, let_go: Callable[[], None]) -> None:
+    def __init__(self, rows: Rows, server: ServerView, let_go: Callable[[Sequence[Listener]], None]) -> None:
         self._rows: Final = rows
         self._server: Final = server
         self._let_go: Final = let_go
@@ -76,7 +78,7 @@ class Spawner:
         loaded, logs = settings.loaded, settings.logs
         status: int = ExitStatus.INTERNAL
         try:
-            self._let_go()
+            self._let_go(settings.listeners)
             signals.reset_in_child(mask)
             setproctitle.setproctitle(title(f"{spawn.role} {spawn.slot}", loaded.config.proc_name))
             boot = Boot(

@@ -12,7 +12,7 @@ import select
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, assert_never
 
 from heeler.arbiter import events
@@ -32,6 +32,7 @@ from heeler.plugins.errors import HeelerError
 from heeler.workers.logs import event
 from heeler.workers.messages import Message
 from heeler.workers.scoreboard import BEAT_AT
+from heeler.workers.sources import Listener
 
 _LEVELS: Final = {
     "debug": logging.DEBUG,
@@ -271,14 +272,15 @@ class Supervisor:
 
     # -- in a child
 
-    def _let_go(self) -> None:
-        """Close the arbiter's descriptors. Process: a child, right after the fork.
+    def _let_go(self, listeners: Sequence[Listener]) -> None:
+        """Close what is not for a child that serves `listeners`. Process: a child, right after the fork.
 
         The other children's channels above all: an end left open would hide from them
         that the arbiter is gone.
         """
         for member in self._herd:
             member.channel.close()
+        self._sockets.keep_only(listeners)
         self._signals.close_descriptors()
         self._close_in_child()
 

@@ -1,6 +1,7 @@
 """HUP, TTIN, TTOU and USR1: what people tell a running server."""
 
 import signal
+import socket
 
 import pytest
 
@@ -102,6 +103,24 @@ def test_a_reload_may_move_the_server() -> None:
         assert get(server.address).body == b"first"
         assert get(str(server.directory / "new.sock")).body == b"first"
         assert not (server.directory / "old.sock").exists()
+
+
+def test_an_address_that_a_reload_gave_up_is_free() -> None:
+    """Nobody listens there any more, neither the arbiter nor a worker; a later reload may go back to it."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+    first, second = f"bind = '127.0.0.1:{port}'\nworkers = 2\n", "bind = 'unix:x.sock'\nworkers = 2\n"
+    with Server("app:app", bind=(), files={"app.py": _FIRST, "heeler.conf.py": first}) as server:
+        server.write("heeler.conf.py", second)
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reload done generation=2")
+        with pytest.raises(ConnectionRefusedError):
+            get(("127.0.0.1", port))
+        server.write("heeler.conf.py", first)
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reload done generation=3")
+        assert get(("127.0.0.1", port)).body == b"first"
 
 
 def test_a_reload_that_cannot_bind_changes_nothing() -> None:
