@@ -25,7 +25,7 @@ class TrustedProxies:
         self._networks: dict[str, Network] = {
             text: ipaddress.ip_network(text, strict=False) for text in texts if text != "*"
         }
-        self._schemes = tuple(("HTTP_" + name.upper().replace("-", "_"), value) for name, value in schemes.items())
+        self._schemes = {"HTTP_" + name.upper().replace("-", "_"): value for name, value in schemes.items()}
         self._forwarded = frozenset(forwarded)
 
     def trusts(self, host: str) -> bool:
@@ -44,11 +44,13 @@ class TrustedProxies:
         Raises:
             RemoteProtocolError: it contradicts itself.
         """
-        said = {environ[key] == secure for key, secure in self._schemes if key in environ}
-        if len(said) > 1:
-            raise RemoteProtocolError("the fields that tell the scheme contradict each other", 400)
-        if said == {True}:
-            environ["wsgi.url_scheme"] = "https"
+        told = fields.environ.keys() & self._schemes.keys()
+        if told:
+            said = {environ[key] == self._schemes[key] for key in told}
+            if len(said) > 1:
+                raise RemoteProtocolError("the fields that tell the scheme contradict each other", 400)
+            if True in said:
+                environ["wsgi.url_scheme"] = "https"
         if fields.odd_names:
             self._take_forwarded(environ, fields)
 
