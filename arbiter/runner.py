@@ -17,6 +17,7 @@ from heeler.arbiter import daemon, events, sockets
 from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.generations import Generations, make_logs
 from heeler.arbiter.pidfile import PidFile
+from heeler.arbiter.ready_fd import ReadyFd
 from heeler.arbiter.server_view import Hooks, ServerView
 from heeler.arbiter.signals import SignalQueue
 from heeler.arbiter.spawner import title
@@ -25,7 +26,6 @@ from heeler.plugins.config import Config
 from heeler.plugins.errors import HeelerError
 from heeler.plugins.exit_status import ExitStatus
 from heeler.workers.logs import Logs, event
-from heeler.workers.sources import Listener
 
 _SPARE_FDS: Final = 256
 """Descriptors a worker needs besides those of its connections: files of the application, logs, channels."""
@@ -41,6 +41,7 @@ def run(loaded: Loaded) -> ExitStatus:
         HeelerError: the server could not be started; nothing is left behind.
     """
     passed = sockets.inherited()
+    ready_fd = ReadyFd(loaded.config)
     report = daemon.Report()
     if loaded.config.daemon:
         way = daemon.detach(keeps_output=bool(getattr(loaded.config, "enable_stdio_inheritance", False)))
@@ -48,7 +49,7 @@ def run(loaded: Loaded) -> ExitStatus:
             return way
         report = way
     try:
-        return _Arbiter(loaded, passed, report).run()
+        return _Arbiter(loaded, passed, report, ready_fd).run()
     except HeelerError as error:
         if report.failed(error.exit_status, f"heeler: error: {error}"):
             return error.exit_status
@@ -62,13 +63,15 @@ class _Arbiter:
         loaded: the settings.
         passed: descriptors of listening sockets from the init system.
         report: whom to tell how the start went.
+        ready_fd: where to say where it listens.
     """
 
-    def __init__(self, loaded: Loaded, passed: Sequence[int], report: daemon.Report) -> None:
+    def __init__(self, loaded: Loaded, passed: Sequence[int], report: daemon.Report, ready_fd: ReadyFd) -> None:
         self._loaded: Final = loaded
         self._config: Final = loaded.config
         self._sockets: Final = sockets.Sockets(passed)
         self._report: Final = report
+        self._ready_fd: Final = ready_fd
         self._logs: Logs
         self._server: ServerView
 
@@ -134,15 +137,13 @@ class _Arbiter:
         )
         # Before anybody is told: who waits for readiness may count on what the hook does.
         Hooks(self._logs).call(self._config, "when_ready", self._server)
-        _write_addresses(self._config.ready_fd, self._sockets.listeners)
+        self._ready_fd.announce(self._sockets.listeners)
         self._report.ready()
 
     def _close_in_child(self) -> None:
         """Close, in a child, what only the arbiter uses: a reader would wait for its end for ever."""
         self._report.close()
-        if self._config.ready_fd is not None:
-            with contextlib.suppress(OSError):
-                os.close(self._config.ready_fd)
+        self._ready_fd.close()
 
 
 def _prepare_process(loaded: Loaded) -> None:
@@ -164,13 +165,3 @@ def _raise_descriptor_limit(config: Config) -> None:
         wanted = min(wanted, hard)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _write_addresses(fd: int | None, listeners: Sequence[Listener]) -> None:
-    if fd is None:
-        return
-    text = "".join(f"{listener.address}\n" for listener in listeners).encode()
-    with contextlib.suppress(OSError):  # nobody reads it any more
-        os.write(fd, text)
-    with contextlib.suppress(OSError):
-        os.close(fd)

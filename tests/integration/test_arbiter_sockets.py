@@ -91,6 +91,13 @@ def test_a_descriptor_that_is_no_socket_is_refused(text: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_ready_descriptor_that_is_not_open_is_refused() -> None:
+    """Status 78, one line, nothing bound."""
+    done = heeler("hello:app", "-b", "127.0.0.1:0", "--ready-fd", "9")
+    assert done.status == 78
+    assert done.stderr == "heeler: error: ready_fd = 9 (command line): no such descriptor is open in this process\n"
+
+
 def test_sockets_that_systemd_passes_take_the_place_of_bind() -> None:
     """LISTEN_FDS from descriptor 3 on, for the process LISTEN_PID; no worker sees the variables."""
     app = (
