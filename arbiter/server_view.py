@@ -69,11 +69,17 @@ class Hooks:
         self.logs = logs
 
     def call(self, config: Config, name: str, *arguments: object) -> None:
-        """Call the hook `name`, if `config` has one."""
+        """Call the hook `name`, if `config` has one.
+
+        Raises:
+            SystemExit: by `on_starting`: the operator refuses to begin.
+        """
         hook: Callable[..., object] | None = getattr(config, name, None)
         if hook is None:
             return
         try:
             hook(*arguments)
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, SystemExit) and name == "on_starting":
+                raise
             event(self.logs.error, logging.ERROR, "hook failed", exc_info=error, hook=name)

@@ -194,7 +194,7 @@ class Worker(abc.ABC):
             raise self._boot_failed(ExitStatus.APP_LOAD, str(error)) from error
         except HeelerError as error:
             raise self._boot_failed(ExitStatus.BOOT, str(error)) from error
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # whatever an import raises: trying again would not help
             raise self._boot_failed(ExitStatus.BOOT, traceback_of(error)) from error
         for source in list(self.sources):
             self.accept(source)
@@ -413,13 +413,19 @@ class Worker(abc.ABC):
 
     @final
     def call_hook(self, name: str, *arguments: object) -> None:
-        """Call the operator's hook, if there is one; what it raises is logged."""
+        """Call the operator's hook, if there is one; what it raises is logged.
+
+        Raises:
+            SystemExit: by it, in the boot: the operator refuses to begin.
+        """
         hook: Callable[..., object] | None = getattr(self.config, name, None)
         if hook is None:
             return
         try:
             hook(*arguments)
-        except Exception:
+        except BaseException as error:
+            if isinstance(error, SystemExit) and self.words[scoreboard.STATE] == scoreboard.State.BOOTING:
+                raise
             self.boot.logs.error.exception("hook failed hook=%s slot=%d", name, self.slot)
 
     @override

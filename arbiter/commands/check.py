@@ -20,7 +20,7 @@ def check(loaded: Loaded) -> int:
         application = load(loaded.application)
     except AppLoadError:
         raise
-    except (Exception, SystemExit) as error:  # whatever the application's import raises is its author's to see
+    except BaseException as error:  # whatever the application's import raises is its author's to see
         complain(traceback_of(error))
         return ExitStatus.BOOT
     check_interface(loaded, application)

@@ -59,6 +59,8 @@ A hook is a function in the config module that is called at a named moment.
 In its stead the dotted name of a function may be given: `post_fork = "shop.hooks.post_fork"`.
 Names, arguments and moments are Gunicorn's, unless a line says otherwise.
 What a hook raises is logged, and the server goes on.
+Two have a say: an exception in `pre_request` makes the response a 500,
+and `sys.exit()` in `on_starting`, `post_fork` or `post_worker_init` refuses to begin.
 
     def post_fork(server, worker):
         server.log.info("worker %s forked", worker.pid)

@@ -92,7 +92,7 @@ def _run(code: bytes, path: str, shown: str, package: str | None = None) -> dict
         raise _failed(error, path, shown) from error
     except ValueError as error:  # the source has null bytes
         raise _failed(error, path, shown) from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # on a reload it must not end those who serve
         raise _failed(error, path, shown) from error
     lines = _lines(tree)
     unread = _assigned(tree) - _names_read(tree)

@@ -65,12 +65,13 @@ def test_broken_code_leaves_the_old_workers_serving(broken: str) -> None:
         assert get(server.address).body == b"second"
 
 
-def test_a_broken_config_module_leaves_the_old_workers_serving() -> None:
-    """HUP with a config module that does not parse: one line in the log, nothing else happens."""
+@pytest.mark.parametrize("broken", ["workers = \n", "raise SystemExit(1)\n", "raise KeyboardInterrupt\n"])
+def test_a_broken_config_module_leaves_the_old_workers_serving(broken: str) -> None:
+    """HUP with a config module that does not parse, or ends otherwise: a line in the log, nothing else happens."""
     files = {"app.py": _FIRST, "heeler.conf.py": "workers = 1\n"}
     with Server("app:app", files=files) as server:
         before = server.worker_pids()
-        server.write("heeler.conf.py", "workers = \n")
+        server.write("heeler.conf.py", broken)
         server.signal(signal.SIGHUP)
         server.wait_for_log("reload failed generation=2")
         assert server.worker_pids() == before

@@ -142,6 +142,9 @@ def test_wrong_application_is_found_by_the_first_start(
         ("import not_there_at_all", "'not_there_at_all' is not installed in "),
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("def app(:", "SyntaxError: invalid syntax"),
+        ("import sys; sys.exit(0)", "SystemExit: 0"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("import asyncio; raise asyncio.CancelledError", "asyncio.exceptions.CancelledError"),
     ],
 )
 def test_import_of_the_application_fails(folder: pathlib.Path, check: list[str], code: str, last: str) -> None:

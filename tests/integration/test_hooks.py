@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from support.client import get
-from support.server import WORKER_CLASSES, Server
+from support.server import WORKER_CLASSES, Server, heeler
 
 pytestmark = pytest.mark.slow
 
@@ -129,6 +129,43 @@ def test_worker_that_is_interrupted() -> None:
         server.wait_for_log("worker ready", count=2)
         told = notes(server)
         assert told.index("worker_int") < told.index("worker_exit True")
+
+
+EXITING = """\
+import sys
+
+def child_exit(server, worker):
+    sys.exit(5)
+
+def on_reload(server):
+    raise KeyboardInterrupt
+
+def worker_exit(server, worker):
+    sys.exit(5)
+"""
+
+
+def test_hook_that_exits_does_not_end_a_server_that_serves() -> None:
+    """SystemExit in a hook is one more thing that it raises; status 0 at the end."""
+    with Server("app", files={"heeler.conf.py": EXITING, "app.py": APP}, tracebacks=True) as server:
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reload done")
+        assert get(server.address).status == 200
+        server.stop()
+        for name in ("child_exit", "on_reload", "worker_exit"):
+            assert f"hook={name}" in server.log()
+        assert "failed slot" not in server.log()
+
+
+@pytest.mark.parametrize(
+    ("hook", "status"),
+    [("on_starting(server)", 5), ("post_fork(server, worker)", 3), ("post_worker_init(worker)", 3)],
+)
+def test_hook_that_exits_refuses_the_start(hook: str, status: int, tmp_path: pathlib.Path) -> None:
+    """Before anything is served, SystemExit in a hook is how the operator refuses to begin."""
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "heeler.conf.py").write_text(f"import sys\ndef {hook}:\n    sys.exit(5)\n")
+    assert heeler("app", "--bind", "127.0.0.1:0", cwd=tmp_path).status == status
 
 
 def test_broken_hooks_break_no_request() -> None:
