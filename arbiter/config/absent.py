@@ -51,7 +51,7 @@ _DIRTY: Final = "Heeler has no dirty workers: give long tasks to a task queue, o
 _GRAMMAR: Final = "what RFC 9112 says to refuse is refused, since two servers may read it in two ways; fix the client"
 
 ABSENT: Final[tuple[Absent, ...]] = (
-    _later("reload", ("--reload",), "restarting on a change of code is; send HUP to load new code", switch=True),
+    _later("reload", ("--reload",), "restarting on a change of code (send HUP instead) is", switch=True),
     _nothing("reload_engine", ("--reload-engine",), "there is no `reload` in this version yet"),
     _nothing("reload_extra_files", ("--reload-extra-file",), "there is no `reload` in this version yet"),
     Absent("spew", ("--spew",), "there is no tracing of every line; use `python -m trace` or py-spy", switch=True),
@@ -64,7 +64,7 @@ ABSENT: Final[tuple[Absent, ...]] = (
     _nothing("syslog_prefix", ("--log-syslog-prefix",), _SYSLOG),
     _nothing("syslog_facility", ("--log-syslog-facility",), _SYSLOG),
     _nothing("disable_redirect_access_to_syslog", ("--disable-redirect-access-to-syslog",), _SYSLOG, switch=True),
-    _later("statsd_host", ("--statsd-host",), "metrics by StatsD are; `heeler status --json` has the numbers"),
+    _later("statsd_host", ("--statsd-host",), "sending metrics to StatsD (`heeler status --json` has the numbers) is"),
     _nothing("statsd_prefix", ("--statsd-prefix",), "there is no StatsD in this version yet"),
     _nothing("dogstatsd_tags", ("--dogstatsd-tags",), "there is no StatsD in this version yet"),
     _nothing(
