@@ -17,7 +17,7 @@ from typing_extensions import override
 from heeler.plugins.errors import AppLoadError, HeelerError
 from heeler.plugins.exit_status import ExitStatus
 from heeler.plugins.setting import Setting
-from heeler.workers import messages, orphan, privileges, scoreboard
+from heeler.workers import at_fork, messages, orphan, privileges, scoreboard
 from heeler.workers.application import Application, load, traceback_of
 from heeler.workers.boot import Boot
 from heeler.workers.drain import LINGER_S, ORPHAN_LINGER_S, Drain
@@ -180,6 +180,7 @@ class Worker(abc.ABC):
         signals = SignalSource(self._signals.obey)
         self._signals.wake(signals)
         self.sources = [ChannelSource(self.boot.channel, self._obey), signals]
+        at_fork.let_go_in_children(self._signals.handlers, [*self.boot.listeners, self.boot.channel])
         try:
             type(self).patch()
             self.call_hook("post_fork", self.boot.server, self)

@@ -9,6 +9,7 @@ before ABRT to a worker that is stuck.
 import faulthandler
 import signal
 import types
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from heeler.plugins.exit_status import ExitStatus
@@ -49,6 +50,11 @@ class WorkerSignals:
             signal.siginterrupt(number, False)
         # Written by C code, so even while no Python code gets a turn.
         faulthandler.register(signal.SIGUSR2, file=2, all_threads=True)
+
+    @property
+    def handlers(self) -> tuple[Callable[..., object], ...]:
+        """What was set: a process that the application forks must not act on them."""
+        return (self._note, self._quit, self._abort, self._orphaned)
 
     def wake(self, source: SignalSource) -> None:
         """Have the kernel's wake-up byte written to `source`."""

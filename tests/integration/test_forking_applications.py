@@ -1,0 +1,77 @@
+"""Applications that fork: what their children do is no business of the worker."""
+
+import json
+import socket
+
+import pytest
+
+from support import processes
+from support.client import get
+from support.server import WORKER_CLASSES, Server, heeler
+
+pytestmark = pytest.mark.slow
+
+APP = """\
+import multiprocessing
+import os
+import signal
+import threading
+
+CONTEXT = multiprocessing.get_context("fork")
+
+def signalled(name):
+    started = CONTEXT.Event()
+    child = CONTEXT.Process(target=lambda: (started.set(), threading.Event().wait()))
+    child.start()
+    started.wait(10)
+    os.kill(child.pid, getattr(signal, name))
+    child.join(5)
+    status = child.exitcode
+    child.kill()
+    child.join()
+    return status
+
+def stays():
+    pid = os.fork()
+    if not pid:
+        signal.pause()
+        os._exit(0)
+    return pid
+
+def app(environ, start_response):
+    name = environ["PATH_INFO"].removeprefix("/")
+    start_response("200 OK", [])
+    return [str(stays() if name == "stay" else signalled(name)).encode()]
+"""
+
+CONF = """\
+def worker_exit(server, worker):
+    worker.log.info("HOOK worker_exit")
+
+def worker_int(worker):
+    worker.log.info("HOOK worker_int")
+"""
+
+
+@pytest.mark.parametrize("worker_class", WORKER_CLASSES)
+@pytest.mark.parametrize(("name", "status"), [("SIGTERM", -15), ("SIGQUIT", -3), ("SIGUSR1", -10), ("SIGINT", 1)])
+def test_signals_of_an_application_s_child_are_its_own(worker_class: str, name: str, status: int) -> None:
+    """`terminate()` of multiprocessing ends it; nothing is counted as cut, and no hook of the worker runs."""
+    with Server("app", "-k", worker_class, files={"app.py": APP, "heeler.conf.py": CONF}, tracebacks=True) as server:
+        assert get(server.address, f"/{name}").body == str(status).encode()
+        (worker,) = json.loads(heeler("status", "--json", "--pid", str(server.pid)).stdout)["children"]
+        assert (worker["state"], worker["cut"]) == ("ready", 0)
+        assert "HOOK" not in server.log()
+
+
+@pytest.mark.parametrize("worker_class", WORKER_CLASSES)
+def test_a_child_that_outlives_the_server_holds_no_address(worker_class: str) -> None:
+    """Nobody takes clients in who will not serve them, and the next server can bind."""
+    with Server("app", "-k", worker_class, files={"app.py": APP}) as server:
+        pid = int(get(server.address, "/stay").body)
+        try:
+            server.stop()
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(server.address)
+        finally:
+            processes.kill(pid)
