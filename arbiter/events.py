@@ -172,6 +172,13 @@ class Send:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Terminate:
+    """SIGTERM: the child `age` is in its boot, where it reads nothing; one that is ready by now drains."""
+
+    age: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Interrupt:
     """SIGQUIT: the child `age` is too busy to read that it is to quit."""
 
@@ -241,4 +248,17 @@ class Exit:
     text: str = ""
 
 
-Action = Spawn | Send | Interrupt | Abort | Kill | Log | Serving | CloseListeners | WorkersChanged | ReloadStep | Exit
+Action = (
+    Spawn
+    | Send
+    | Terminate
+    | Interrupt
+    | Abort
+    | Kill
+    | Log
+    | Serving
+    | CloseListeners
+    | WorkersChanged
+    | ReloadStep
+    | Exit
+)

@@ -289,7 +289,8 @@ class Policy:
         else:
             return
         self._quick = quick
-        for child in self.children:
+        # Those in their boot first: they hold the listening sockets open, and would serve nobody who comes.
+        for child in sorted(self.children, key=lambda child: child.life is not Life.BOOTING):
             if quick:
                 self._quit(child, now)
             else:
@@ -305,9 +306,12 @@ class Policy:
             return
         timeout_s = self.limits.graceful_timeout_s
         child.drain_by = now + timeout_s + KILL_MARGIN_S
-        child.kill_at = now + BOOTING_GRACE_S if child.life is Life.BOOTING else child.drain_by
+        is_booting = child.life is Life.BOOTING
+        child.kill_at = now + BOOTING_GRACE_S if is_booting else child.drain_by
         child.move(Life.STOPPING)
         self._do(events.Send(child.age, messages.Stop(timeout_s, last)))
+        if is_booting:
+            self._do(events.Terminate(child.age))
 
     def _quit(self, child: Child, now: float) -> None:
         """Have it cut what is in flight."""

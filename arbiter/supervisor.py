@@ -216,6 +216,8 @@ class Supervisor:
                 self._spawn(action)
             case events.Send(age, message):
                 self._send(age, message)
+            case events.Terminate(age):
+                self._kill(age, signal.SIGTERM)
             case events.Interrupt(age):
                 self._kill(age, signal.SIGQUIT)
             case events.Abort(age):

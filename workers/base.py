@@ -381,7 +381,7 @@ class Worker(abc.ABC):
 
         Process: the worker; in its loop, or in a signal handler in the midst of a request.
         """
-        if self.words[scoreboard.STATE] == scoreboard.State.BOOTING:
+        if self.is_booting:
             self.quit()
         timeout_s = float(self.config.graceful_timeout)
         if not self._is_orphan:
@@ -408,6 +408,11 @@ class Worker(abc.ABC):
         os._exit(status)
 
     @property
+    def is_booting(self) -> bool:
+        """True until it is ready: nothing has been accepted yet."""
+        return bool(self.words[scoreboard.STATE] == scoreboard.State.BOOTING)
+
+    @property
     def alive(self) -> bool:
         """False once the worker drains."""
         return self.draining is None
@@ -425,7 +430,7 @@ class Worker(abc.ABC):
         try:
             hook(*arguments)
         except BaseException as error:
-            if isinstance(error, SystemExit) and self.words[scoreboard.STATE] == scoreboard.State.BOOTING:
+            if isinstance(error, SystemExit) and self.is_booting:
                 raise
             self.boot.logs.error.exception("hook failed hook=%s slot=%d", name, self.slot)
 

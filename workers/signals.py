@@ -71,6 +71,8 @@ class WorkerSignals:
 
     def _note(self, number: int, _frame: types.FrameType | None) -> None:
         self._pending.append(number)
+        if number == signal.SIGTERM and self._worker.is_booting:
+            self._worker.quit()  # nothing is in flight, and the import may take long
 
     def _quit(self, _number: int, _frame: types.FrameType | None) -> None:
         # Ctrl-C reaches the worker twice: by the terminal, and by the arbiter.

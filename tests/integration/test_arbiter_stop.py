@@ -157,6 +157,21 @@ def test_term_is_obeyed_while_workers_boot() -> None:
         assert time.monotonic() - asked_at < 4.0
 
 
+def test_a_worker_in_its_boot_does_not_outstay_those_who_serve() -> None:
+    """TERM in the midst of an import: it ends by itself; until then it would hold the address, and serve nobody."""
+    with Server("app:app", files=FILES, tracebacks=True) as server:
+        # Turns of Python code: a signal that comes just before a lock is waited for would be seen after the wait.
+        server.write(
+            "app.py",
+            "import sys, threading\nprint('booting', file=sys.stderr, flush=True)\n"
+            "while not threading.Event().wait(0.01):\n    pass\n",
+        )
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("booting")
+        assert server.stop() == 0
+        assert "worker killed" not in server.log()
+
+
 def test_a_worker_that_somebody_stops_is_replaced() -> None:
     """TERM to a worker: it drains, and another takes its slot."""
     with Server("app:app", files=FILES) as server:
