@@ -1,7 +1,7 @@
 """What happens to the supervised children, and what is to be done about it.
 
 Values only: `heeler.arbiter.policy` turns events into actions, and
-`heeler.arbiter.runner` meets the world. A child is named by its age (children are
+`heeler.arbiter.supervisor` meets the world. A child is named by its age (children are
 counted from 1 since the start), since a pid may be used again.
 """
 

@@ -1,7 +1,7 @@
 """Signals from people and init systems, as a queue.
 
 A handler only notes its signal; the kernel's wake-up byte ends the arbiter's sleep.
-What a signal means is said in `heeler.arbiter.runner` alone.
+What a signal means is said in `heeler.arbiter.supervisor` alone.
 """
 
 import contextlib
