@@ -8,6 +8,7 @@ import abc
 import collections
 import heapq
 import math
+import os
 import time
 from collections.abc import Callable
 from typing import Final
@@ -70,6 +71,15 @@ class ReactorWorker(Worker):
     def setup(self) -> None:
         assert self.application is not None
         self.gateway = Gateway(self, self.application.callable)
+        os.register_at_fork(after_in_child=self._let_go_of_clients)
+
+    def _let_go_of_clients(self) -> None:
+        """In a process that the application forked: a client sees the end of its connection only when all copies close.
+
+        The poller is left alone: it is the worker's, and shared.
+        """
+        for client in self.connections.values():
+            client.sock.close()
 
     # -- the loop
 

@@ -191,7 +191,8 @@ class Gateway:
         if self._post_request is not None:
             try:
                 self._post_request(self._worker, request, environ, response)
-            except Exception:
+            except BaseException:
+                # The request is answered; what the hook makes of it cannot change that.
                 self._logs.error.exception("hook failed hook=post_request slot=%d", self._worker.slot)
         if self._access is not None:
             self._access.write(

@@ -165,7 +165,7 @@ def test_status_shows_a_reload_that_has_failed() -> None:
     ("args", "says"),
     [
         (("--pid", "4194303"), "there is no process 4194303"),
-        (("--pid", str(os.getpid())), "is no Heeler"),
+        (("--pid", str(os.getppid())), "is no Heeler"),
         (("--pidfile", "/nowhere"), "holds no process id"),
     ],
 )

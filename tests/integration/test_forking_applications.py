@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from support import processes
-from support.client import get
+from support.client import Client, get
 from support.server import WORKER_CLASSES, Server, heeler
 
 pytestmark = pytest.mark.slow
@@ -75,3 +75,15 @@ def test_a_child_that_outlives_the_server_holds_no_address(worker_class: str) ->
                 socket.create_connection(server.address)
         finally:
             processes.kill(pid)
+
+
+@pytest.mark.parametrize("worker_class", WORKER_CLASSES)
+def test_a_child_holds_no_clients_connection_open(worker_class: str) -> None:
+    """A client that waits for the end of its connection sees it, though the child lives on."""
+    with Server("app", "-k", worker_class, files={"app.py": APP}) as server, Client(server.address) as client:
+        client.send(b"GET /stay HTTP/1.0\r\n\r\n")
+        response = client.read_response()
+        try:
+            assert client.is_closed()
+        finally:
+            processes.kill(int(response.body))

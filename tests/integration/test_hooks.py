@@ -67,7 +67,7 @@ def pre_request(worker, req):
     raise ValueError("pre_request is broken")
 
 def post_request(worker, req):
-    raise ValueError("post_request is broken")
+    raise SystemExit("post_request is broken")
 
 def on_exit(server):
     raise ValueError("on_exit is broken")
