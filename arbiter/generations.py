@@ -98,12 +98,25 @@ class Generations:
         except SystemExit as error:
             raise ConfigError(None, None, f"reading the settings raised {error!r}") from error
         logs = self._open(loaded)
+        self._warn_of_what_stays(loaded)
         self._drop_coming()
         loaded.enter(self.loaded)
         self._coming = Settings(loaded, logs, self._sockets.listeners)
         self._server.cfg, self._server.LISTENERS = loaded.config, self._sockets.listeners
         Hooks(logs).call(loaded.config, "on_reload", self._server)
         return loaded
+
+    def _warn_of_what_stays(self, loaded: Loaded) -> None:
+        """Say which changed settings only a new start can apply."""
+        old = self.loaded.config
+        for setting in loaded.settings:
+            name = setting.name
+            if setting.reloadable or name not in old:
+                continue
+            new, in_force = getattr(loaded.config, name), getattr(old, name)
+            if new != in_force:
+                arbiter = self.logs.arbiter
+                event(arbiter, logging.WARNING, "setting not reloaded", setting=name, given=new, in_force=in_force)
 
     def _open(self, loaded: Loaded) -> Logs:
         # Before anything else: a directory that is gone must be found out while nothing has changed.

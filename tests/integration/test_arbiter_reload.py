@@ -26,6 +26,18 @@ def test_a_reload_brings_new_code_to_every_slot() -> None:
         assert len(server.worker_pids()) == 4
 
 
+def test_a_reload_says_what_it_cannot_apply() -> None:
+    """A changed setting that needs a new start is named, with what holds on; the others are applied."""
+    files = {"app.py": _FIRST, "heeler.conf.py": "pidfile = 'one.pid'\nworkers = 1\n"}
+    with Server("app:app", files=files) as server:
+        server.write("heeler.conf.py", "pidfile = 'two.pid'\nworkers = 2\n")
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reload done generation=2")
+        assert "setting not reloaded setting=pidfile given=two.pid in_force=one.pid" in server.log()
+        assert server.log().count("setting not reloaded") == 1
+        assert len(server.worker_pids()) == 2
+
+
 def test_reloads_leave_no_descriptor_behind() -> None:
     """Good reloads and bad ones: in the end the arbiter holds what it held before, and so do its workers."""
     with Server("app:app", "-w", "2", files={"app.py": _FIRST}, tracebacks=True) as server:
