@@ -13,9 +13,7 @@ from heeler.arbiter import events
 from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.server_view import Hooks, ServerView
 from heeler.arbiter.sockets import Sockets
-from heeler.plugins.config import Config
-from heeler.plugins.errors import ConfigError, HeelerError, PluginInvalid
-from heeler.plugins.registry import find_logger
+from heeler.plugins.errors import ConfigError, HeelerError
 from heeler.workers.logs import Logs, event
 from heeler.workers.scoreboard import Reload, Scoreboard
 from heeler.workers.sources import Listener
@@ -30,21 +28,6 @@ class Settings:
     loaded: Loaded
     logs: Logs
     listeners: Sequence[Listener]
-
-
-def make_logs(config: Config) -> Logs:
-    """Return the logs that `config` asks for: Heeler's, or those of a plugin.
-
-    Raises:
-        HeelerError: they cannot be opened, or there is no such plugin.
-    """
-    if not config.logger_class:
-        return Logs.setup(config)
-    plugin = find_logger(config.logger_class)
-    found = plugin.load()
-    if not issubclass(found, Logs):
-        raise PluginInvalid(plugin.name, plugin.distribution, "does not derive from heeler.workers.logs.Logs")
-    return found.setup(config)
 
 
 class Generations:
@@ -124,7 +107,7 @@ class Generations:
             raise ConfigError("chdir", loaded.config.source("chdir"), "no such directory", loaded.config.chdir)
         self._sockets.open(loaded.config)
         try:
-            return make_logs(loaded.config)
+            return Logs.setup(loaded.config)
         except BaseException:
             if self._coming is None:
                 self._sockets.settle(keep_new=False)
@@ -157,7 +140,7 @@ class Generations:
         self._serving.loaded.enter(failed.loaded)
         self._coming = None
         try:
-            logs = make_logs(self.loaded.config)
+            logs = Logs.setup(self.loaded.config)
         except HeelerError as error:
             # Better the new logs than none; whoever reloads next will see this line in them.
             event(failed.logs.error, logging.WARNING, "logs not restored", reason=error)

@@ -15,7 +15,7 @@ import setproctitle
 
 from heeler.arbiter import daemon, events, sockets
 from heeler.arbiter.config.loader import Loaded
-from heeler.arbiter.generations import Generations, make_logs
+from heeler.arbiter.generations import Generations
 from heeler.arbiter.pidfile import PidFile
 from heeler.arbiter.ready_fd import ReadyFd
 from heeler.arbiter.server_view import Hooks, ServerView
@@ -78,7 +78,7 @@ class _Arbiter:
     def run(self) -> ExitStatus:
         """Make everything, supervise, give everything back."""
         _prepare_process(self._loaded)
-        self._logs = make_logs(self._config)
+        self._logs = Logs.setup(self._config)
         for note in self._loaded.notes:
             event(self._logs.arbiter, logging.WARNING, "setting without effect", note=note)
         self._server = ServerView(self._config, self._logs.error, os.getpid(), self._config.workers, [])
