@@ -3,8 +3,10 @@
 import collections
 import errno
 import logging
+import math
 import socket
 import struct
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -226,10 +228,10 @@ class HttpConnection:
             self._await_room(self._outbox)
         elif self.waiting:
             # Its turn: nothing is read before what was read is answered.
-            self._wait_for(0, self.on_hang_up, worker.patience)
+            self._wait_for(0, self.on_hang_up, math.inf)
             worker.queue(self)
         elif worker.is_running(self):
-            self._wait_for(0, self.on_hang_up, worker.patience)
+            self._wait_for(0, self.on_hang_up, math.inf)
         elif self.refusal is not None:
             self._answer_refusal(self.refusal)
         elif self.closing:
@@ -355,7 +357,7 @@ class HttpConnection:
         taken = outbox.taken(self.sock)
         if taken > self._taken:
             self._taken = taken
-            self.deadline = self.worker.now() + self.worker.write_timeout
+            self.deadline = time.monotonic() + self.worker.write_timeout
 
     def _gone(self) -> ClientGoneError:
         self.close()

@@ -52,7 +52,6 @@ class ReactorWorker(Worker):
         self.header_timeout: Final = float(config.header_timeout) or math.inf
         self.body_timeout: Final = float(config.body_timeout) or math.inf
         self.write_timeout: Final = float(config.write_timeout) or math.inf
-        self.patience: Final = math.inf
         self.body_memory: Final[int] = config.body_memory
         self.response_memory: Final[int] = config.response_memory
         self.spool_dir: Final[str | None] = config.spool_dir
@@ -62,7 +61,6 @@ class ReactorWorker(Worker):
         self.running: HttpConnection | None = None
         self._sweep_at = math.inf
         self._full = False
-        self.now: Callable[[], float] = time.monotonic
         self._poller = Poller()
         self._handlers: dict[int, Callable[[int], None]] = {}
         self._registered: dict[int, Source] = {}
