@@ -211,8 +211,11 @@ class ReactorWorker(Worker):
         free = super().room()
         if free > 0:
             return free
-        if any(client.idle for client in self.connections.values()):
+        idle = [client for client in self.connections.values() if client.idle]
+        if any(client.is_silent for client in idle):
             return 1  # `handle` has one make way, once somebody has come
+        if idle:
+            return 0  # their bytes are read in this turn or the next: then it is seen who is idle
         self._full = True
         self.pause_accept()
         return 0
