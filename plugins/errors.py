@@ -150,3 +150,10 @@ class LocalProtocolError(ProtocolError):
 
     def __init__(self, reason: str, status_hint: int = 500) -> None:
         super().__init__(reason, status_hint)
+
+
+class RequestTimeout(BaseException):
+    """Raised inside an application whose request runs longer than `request_timeout`.
+
+    No `Exception`: what an application does with its own errors is not meant for it.
+    """

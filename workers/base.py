@@ -66,6 +66,8 @@ class Worker(abc.ABC):
     """Settings of its own; they join the core's once the class is chosen."""
     requires: ClassVar[tuple[str, ...]] = ()
     """Modules that must be installed; checked before any fork."""
+    ready_after_setup: ClassVar[bool] = True
+    """False where `run` calls `announce` itself, once it can serve: for loops that can be entered only once."""
 
     @classmethod
     def patch(cls) -> None:
@@ -158,14 +160,18 @@ class Worker(abc.ABC):
         """
         status = ExitStatus.INTERNAL
         try:
-            if not self._start():
+            self._start()
+            if type(self).ready_after_setup and not self.announce():
                 return ExitStatus.OK
             self.run()
-            status = self._finish()
-        except _BootFailedError as failure:
-            status = failure.status
-        except Exception:
-            self.boot.logs.error.exception("worker failed slot=%d pid=%d", self.slot, self.pid)
+            status = ExitStatus.OK if self.is_booting and self.draining else self._finish()
+        except BaseException as error:  # whatever an import raises: trying again would not help
+            if self.is_booting:
+                status = self._boot_failed(error)
+            elif isinstance(error, Exception):
+                self.boot.logs.error.exception("worker failed slot=%d pid=%d", self.slot, self.pid)
+            else:
+                raise
         finally:
             self.tally.show()
             self.words[scoreboard.STATE] = scoreboard.State.GONE
@@ -174,29 +180,30 @@ class Worker(abc.ABC):
             atexit._run_exitfuncs()
         return status
 
-    def _start(self) -> bool:
-        """Boot; False where a stop came before the worker was ready."""
-        self._signals.install()
+    def _start(self) -> None:
+        """Boot, as far as every class does it in the same way."""
         signals = SignalSource(self._signals.obey)
         self._signals.wake(signals)
+        self._signals.install()
         self.sources = [ChannelSource(self.boot.channel, self._obey), signals]
         at_fork.let_go_in_children(self._signals.handlers, [*self.boot.listeners, self.boot.channel])
-        try:
-            type(self).patch()
-            self.call_hook("post_fork", self.boot.server, self)
-            privileges.drop(self.config.user, self.config.group, self.config.initgroups)
-            orphan.ask_for_notice()
-            self.accept(self.sources[0])  # the arbiter may have been gone before that
-            self.application = self._load()
-            self.setup()
-            self._is_set_up = True
-            self.call_hook("post_worker_init", self)
-        except AppLoadError as error:
-            raise self._boot_failed(ExitStatus.APP_LOAD, str(error)) from error
-        except HeelerError as error:
-            raise self._boot_failed(ExitStatus.BOOT, str(error)) from error
-        except BaseException as error:  # whatever an import raises: trying again would not help
-            raise self._boot_failed(ExitStatus.BOOT, traceback_of(error)) from error
+        type(self).patch()
+        self.call_hook("post_fork", self.boot.server, self)
+        privileges.drop(self.config.user, self.config.group, self.config.initgroups)
+        orphan.ask_for_notice()
+        self.accept(self.sources[0])  # the arbiter may have been gone before that
+        self.application = self._load()
+        self.setup()
+        self._is_set_up = True
+
+    @final
+    def announce(self) -> bool:
+        """Say that the worker is ready, and begin to accept; False where a stop came before.
+
+        `main` calls it after `setup`, unless the class sets `ready_after_setup` to False:
+        then `run` does, once, and returns where it is told False.
+        """
+        self.call_hook("post_worker_init", self)
         for source in list(self.sources):
             self.accept(source)
         if self.draining is not None:
@@ -221,18 +228,29 @@ class Worker(abc.ABC):
             )
         return application
 
-    def _boot_failed(self, status: ExitStatus, text: str) -> "_BootFailedError":
+    def _boot_failed(self, error: BaseException) -> ExitStatus:
+        """Tell the arbiter why; return the status to exit with."""
+        if isinstance(error, HeelerError):
+            status = ExitStatus.APP_LOAD if isinstance(error, AppLoadError) else ExitStatus.BOOT
+            text = str(error)
+        else:
+            status, text = ExitStatus.BOOT, traceback_of(error)
         self.boot.channel.send(messages.BootFailed(int(status), text))
-        return _BootFailedError(status)
+        return status
+
+    @final
+    def begin_drain(self, drain: Drain) -> None:
+        """Show that the worker drains; let go of the listening sources, unless it is the last to use them."""
+        self.words[scoreboard.STATE] = scoreboard.State.DRAINING
+        if not drain.last:
+            self.close_listeners()
 
     def _finish(self) -> ExitStatus:
         drain = self.draining
         if drain is None:
             self.log.error("worker class %s returned from run() unasked", type(self).__name__)
             return ExitStatus.INTERNAL
-        self.words[scoreboard.STATE] = scoreboard.State.DRAINING
-        if not drain.last:
-            self.close_listeners()
+        self.begin_drain(drain)
         self.drain(drain)
         self.close_listeners()
         self.teardown()
@@ -437,11 +455,3 @@ class Worker(abc.ABC):
     @override
     def __str__(self) -> str:
         return f"worker {self.slot} (pid {self.pid})"
-
-
-class _BootFailedError(Exception):
-    """The arbiter has been told why; only the status is left to pass on."""
-
-    def __init__(self, status: ExitStatus) -> None:
-        super().__init__(status)
-        self.status = status

@@ -1,26 +1,25 @@
 """One client's connection on the reactor: what was read, what is owed, what may happen next."""
 
 import collections
-import errno
 import logging
 import math
 import socket
-import struct
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+
+from typing_extensions import override
 
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers.body import RequestBody
 from heeler.workers.client import ClientGoneError
+from heeler.workers.client_writer import ClientWriter
 from heeler.workers.clock import http_date
 from heeler.workers.http.error_page import error_page
 from heeler.workers.http.parser import Event, RequestParser
 from heeler.workers.http.request import END, Request
 from heeler.workers.http.response import CONTINUE
 from heeler.workers.logs import event
-from heeler.workers.outbox import Outbox
-from heeler.workers.poller import READ, WRITE
+from heeler.workers.poller import READ
 from heeler.workers.scoreboard import TIMEOUTS
 from heeler.workers.sources import Connection
 
@@ -31,12 +30,10 @@ RECEIVE_BYTES: Final = 65536
 LINGER_CLOSE_S: Final = 2.0
 """How long a refused client may go on sending before its connection is closed."""
 
-_RESET: Final = struct.pack("ii", 1, 0)
-
 Waiting = tuple[Request, RequestBody | None]
 
 
-class HttpConnection:
+class HttpConnection(ClientWriter):
     """A client's connection.
 
     At any time it waits for one thing only: to be read (a request is wanted), to be
@@ -52,42 +49,28 @@ class HttpConnection:
         "_asks_on",
         "_body",
         "_feed",
-        "_outbox",
         "_parser",
         "_quick",
         "_receive",
         "_request",
-        "_send",
-        "_taken",
         "_tally",
-        "calm",
-        "closed",
         "closing",
-        "deadline",
         "environ",
-        "fd",
         "fresh_until",
-        "handler",
-        "mask",
-        "peer",
         "queued",
         "refusal",
-        "sock",
+        "run_until",
+        "running",
         "trusted",
         "waiting",
-        "worker",
     )
 
     def __init__(self, worker: "ReactorWorker", connection: Connection, environ: dict[str, object]) -> None:
         sock = connection.sock
-        self.worker = worker
-        self.sock: socket.socket = sock
-        self.fd = sock.fileno()
-        self.peer = connection.peer
+        super().__init__(worker, sock, connection.peer)
         self.environ = environ
         self.trusted = worker.gateway.trusts(connection.peer[0])
         self._receive = sock.recv
-        self._send = sock.send
         self._parser = RequestParser(worker.limits, worker.field_reader)
         self._feed = self._parser.feed
         self._quick = self._parser.quick
@@ -96,26 +79,21 @@ class HttpConnection:
         self._body: RequestBody | None = None
         self._asks_on = False
         """Whether the client waits to be asked for its content."""
-        self._outbox: Outbox | None = None
-        self._taken = 0
-        """What the client had taken of the outbox when the deadline was last set."""
         self.waiting: collections.deque[Waiting] | None = None
         """Whole requests that have not run yet."""
         self.queued = False
         """Whether the worker has it in its queue of connections that wait for their turn."""
+        self.running = False
+        """Whether the application is at work on a request of it."""
+        self.run_until = math.inf
+        """Monotonic seconds at which that has taken too long."""
         self.refusal: RemoteProtocolError | None = None
         """What is answered last, before closing."""
         self.closing = False
         """Nothing more is read; closed once all is answered and sent."""
-        self.closed = False
-        self.calm = False
-        """Whether it waits for the first byte of a request, and for nothing else."""
-        self.deadline = 0.0
-        """Monotonic seconds by which what it waits for must have happened."""
         self.fresh_until = 0.0
         """The deadline it was born with."""
-        self.handler: Callable[[int], None] = self.on_readable
-        self.mask = 0
+        self.handler = self.on_readable
 
     def postpone(self, request: Request, body: RequestBody | None) -> None:
         """Keep a whole request until its turn comes."""
@@ -219,6 +197,7 @@ class HttpConnection:
         self.closing = True
         self._settle()
 
+    @override
     def _settle(self) -> None:
         """Decide what to wait for next."""
         if self.closed:
@@ -230,8 +209,8 @@ class HttpConnection:
             # Its turn: nothing is read before what was read is answered.
             self._wait_for(0, self.on_hang_up, math.inf)
             worker.queue(self)
-        elif worker.is_running(self):
-            self._wait_for(0, self.on_hang_up, math.inf)
+        elif self.running:
+            self.hold()
         elif self.refusal is not None:
             self._answer_refusal(self.refusal)
         elif self.closing:
@@ -269,104 +248,10 @@ class HttpConnection:
         """More of a request that came in pieces."""
         self.on_readable(mask)
 
-    # -- writing: called by the gateway while the application runs
-
-    def write(self, data: bytes) -> None:
-        """Send `data`, now or as the client takes it.
-
-        Raises:
-            ClientGoneError: nobody reads it any more.
-        Blocking: never for the socket; where too much is pending, other connections are
-            looked after meanwhile, and the rest goes to a temporary file once another
-            request waits for the worker.
-        """
-        outbox = self._outbox
-        if outbox is None:
-            try:
-                sent = self._send(data)
-            except BlockingIOError:
-                sent = 0
-            except OSError as error:
-                raise self._gone() from error
-            if sent == len(data):
-                return
-            outbox = self._outbox = Outbox(self.worker.spool_dir)
-            outbox.append(memoryview(data)[sent:])
-            self._await_room(outbox)
-            return
-        if outbox.memory >= self.worker.response_memory and not outbox.spilling:
-            self.worker.wait_for_client(self)
-        if self.closed:
-            raise ClientGoneError("the client is gone")
-        if self._outbox is None:
-            self.write(data)
-            return
-        try:
-            outbox.append(data)
-        except OSError as error:
-            event(self.worker.log, logging.ERROR, "response lost", peer=self.peer[0], error=error.strerror)
-            self.abort()
-            raise ClientGoneError("the rest of the response has no place to wait") from error
-
-    def write_file(self, fd: int, offset: int, count: int) -> None:
-        """Send a part of a file, now or as the client takes it; the file may be closed at once.
-
-        Raises:
-            ClientGoneError: nobody reads it any more.
-        """
-        if self.closed:
-            raise ClientGoneError("the client is gone")
-        if self._outbox is None:
-            self._outbox = Outbox(self.worker.spool_dir)
-        self._outbox.append_file(fd, offset, count)
-        self.on_writable(WRITE)
-        if self.closed:
-            raise ClientGoneError("the client is gone")
-        if self._outbox:
-            self._await_room(self._outbox)
-
-    def _await_room(self, outbox: Outbox) -> None:
-        """Wait until the client takes more."""
-        self._taken = outbox.taken(self.sock)
-        self._wait_for(WRITE, self.on_writable, self.worker.write_timeout)
-
-    def pending_memory(self) -> int:
-        """Return how many bytes wait in memory for the client."""
-        return self._outbox.memory if self._outbox else 0
-
-    def spill(self) -> None:
-        """From now on, until all is sent, new bytes go to a temporary file."""
-        if self._outbox:
-            self._outbox.spilling = True
-
-    def on_writable(self, _mask: int) -> None:
-        """The client takes more."""
-        outbox = self._outbox
-        assert outbox is not None, "writable, but nothing is owed"
-        try:
-            done = outbox.flush(self.sock)
-        except OSError as error:
-            if error.errno == errno.EIO:
-                event(self.worker.log, logging.ERROR, "response lost", peer=self.peer[0], error=error.strerror)
-            self.close()
-            return
-        if done:
-            self._outbox = None
-            self._settle()
-            return
-        taken = outbox.taken(self.sock)
-        if taken > self._taken:
-            self._taken = taken
-            self.deadline = time.monotonic() + self.worker.write_timeout
-
-    def _gone(self) -> ClientGoneError:
-        self.close()
-        return ClientGoneError("the client is gone")
-
     # -- after a response
 
     def finish(self, keep_alive: bool) -> None:
-        """The response is complete, though perhaps not sent."""
+        """The response is complete, though perhaps not sent; `running` is False by now."""
         if self.closed:
             return
         if not keep_alive:
@@ -374,6 +259,10 @@ class HttpConnection:
             self.refusal = None
             self.drop_waiting()
         self._settle()
+
+    def hold(self) -> None:
+        """Read nothing while the application is at work on it and the loop goes on."""
+        self._wait_for(0, self.on_hang_up, self.run_until - time.monotonic())
 
     def next_request(self) -> Waiting:
         """Take the oldest request that waits."""
@@ -389,6 +278,11 @@ class HttpConnection:
 
     # -- deadlines and the end
 
+    def stop(self, linger_s: float, *, soon: bool) -> None:
+        """The worker drains: `soon` when it begins to, not `soon` when half of the time is over."""
+        if soon and self.idle:
+            self.deadline = min(self.deadline, self.worker.deadline_in(linger_s))
+
     @property
     def idle(self) -> bool:
         """Whether no byte of a request has come and nothing is owed."""
@@ -397,7 +291,7 @@ class HttpConnection:
             and not self.waiting
             and self._request is None
             and self._parser.phase in ("idle", "closed")
-            and not self.worker.is_running(self)
+            and not self.running
         )
 
     @property
@@ -417,6 +311,9 @@ class HttpConnection:
         if self.idle:
             self.close()
             return
+        if self.running and not self._outbox:
+            worker.overrun(self)
+            return
         worker.words[TIMEOUTS] += 1
         if self._outbox or self.closing:
             self.close()
@@ -430,14 +327,22 @@ class HttpConnection:
         worker.refused(self, error)
         try:
             self.write(error_page(error.status_hint, http_date()[0]))
-            if not self._outbox:
-                self.sock.shutdown(socket.SHUT_WR)
+        except ClientGoneError:
+            return
+        if self._outbox is None:
+            self.linger()
+
+    def linger(self) -> None:
+        """Close, but so that a client which is still sending sees the answer.
+
+        Closing with bytes unread would reset the connection, and the answer with it.
+        """
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
         except OSError:
             self.close()
             return
-        if self._outbox is None:
-            # Closing with bytes unread would reset the connection, and the answer with it.
-            self._wait_for(READ, self.on_lingering, LINGER_CLOSE_S)
+        self._wait_for(READ, self.on_lingering, LINGER_CLOSE_S)
 
     def on_lingering(self, _mask: int) -> None:
         """Read on and throw away, until the client has seen the end."""
@@ -454,23 +359,13 @@ class HttpConnection:
         """Both directions are closed while requests wait for their turn: nobody wants the answers."""
         self.close()
 
-    def abort(self) -> None:
-        """Cut the connection with a reset: what was sent must not pass for the whole."""
-        if not self.closed:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            self.close()
-
-    def _wait_for(self, mask: int, handler: Callable[[int], None], timeout_s: float) -> None:
-        self.calm = False
-        self.handler = handler
-        self.deadline = self.worker.watch(self, mask, timeout_s)
-
     def _drop_body(self) -> None:
         self._request = None
         if self._body is not None:
             self._body.close()
             self._body = None
 
+    @override
     def close(self) -> None:
         """End the connection; what is pending is dropped. Harmless when already closed."""
         if self.closed:

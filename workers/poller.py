@@ -3,6 +3,8 @@
 import select
 from typing import Final
 
+from heeler.plugins.errors import HeelerError
+
 READ: Final = select.POLLIN
 WRITE: Final = select.POLLOUT
 # Both calls report hang-up and error unasked.
@@ -29,6 +31,9 @@ class _Poll:
     def poll(self, timeout_s: float) -> list[tuple[int, int]]:
         # Rounded up: a wait that ends early would spin until the deadline.
         return self._poll.poll(int(timeout_s * 1000) + 1)
+
+    def fileno(self) -> int:
+        raise HeelerError("a worker class with an event loop of its own needs epoll, which this system has not")
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
 from typing_extensions import override
 
@@ -19,6 +19,7 @@ from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers import scoreboard
 from heeler.workers.base import Boot, Drain, Worker
 from heeler.workers.body import RequestBody
+from heeler.workers.client_writer import ClientWriter
 from heeler.workers.http.fields import FieldReader
 from heeler.workers.http.limits import Limits
 from heeler.workers.http.request import Request
@@ -38,6 +39,9 @@ class ReactorWorker(Worker):
     after deadlines, beat.
     """
 
+    connection_class: ClassVar[type[HttpConnection]] = HttpConnection
+    """What a client's connection is."""
+
     def __init__(self, boot: Boot) -> None:
         super().__init__(boot)
         config = boot.config
@@ -50,6 +54,7 @@ class ReactorWorker(Worker):
         self.field_reader: Final = FieldReader(self.limits, config.header_map)
         self.keepalive = float(config.keepalive)
         self.header_timeout: Final = float(config.header_timeout) or math.inf
+        self.request_timeout: Final = float(config.request_timeout) or math.inf
         self.body_timeout: Final = float(config.body_timeout) or math.inf
         self.write_timeout: Final = float(config.write_timeout) or math.inf
         self.body_memory: Final[int] = config.body_memory
@@ -58,17 +63,23 @@ class ReactorWorker(Worker):
         self.connections: dict[int, HttpConnection] = {}
         self.ready: collections.deque[HttpConnection] = collections.deque()
         """Connections with a whole request that waits for its turn."""
-        self.running: HttpConnection | None = None
+        self.free = 1
+        """How many more requests may start now."""
         self._sweep_at = math.inf
+        self._tell_again_at = math.inf
         self._full = False
         self._poller = Poller()
         self._handlers: dict[int, Callable[[int], None]] = {}
         self._registered: dict[int, Source] = {}
 
+    def make_gateway(self) -> Gateway:
+        """Return what runs the application."""
+        assert self.application is not None
+        return Gateway(self, self.application.callable)
+
     @override
     def setup(self) -> None:
-        assert self.application is not None
-        self.gateway = Gateway(self, self.application.callable)
+        self.gateway = self.make_gateway()
         os.register_at_fork(after_in_child=self._let_go_of_clients)
 
     def _let_go_of_clients(self) -> None:
@@ -88,7 +99,7 @@ class ReactorWorker(Worker):
 
     def turn(self, timeout_s: float) -> None:
         """Wait for something to happen, at most `timeout_s`, and see to it."""
-        if self.ready and self.running is None:
+        if self.ready and self.free > 0:
             timeout_s = 0.0
         elif self._sweep_at < math.inf:
             timeout_s = min(timeout_s, max(0.0, self._sweep_at - time.monotonic()))
@@ -98,7 +109,7 @@ class ReactorWorker(Worker):
             # None: closed by another handler in this same turn.
             if handler is not None:
                 handler(mask)
-        if self.running is None:
+        if self.ready:
             self.run_ready()
         if self._sweep_at < math.inf:
             self._sweep()
@@ -106,6 +117,8 @@ class ReactorWorker(Worker):
     def run_ready(self) -> None:
         """Run what waits: one request of each connection that waits now, oldest first."""
         for _ in range(len(self.ready)):
+            if self.free <= 0:
+                return
             connection = self.ready.popleft()
             connection.queued = False
             if not connection.closed:
@@ -115,13 +128,12 @@ class ReactorWorker(Worker):
     def take(self, connection: HttpConnection, request: Request, body: RequestBody | None) -> None:
         """Run a whole request, the oldest of its connection; where that cannot be now, `postpone` it."""
 
-    def is_running(self, connection: HttpConnection) -> bool:
-        """Whether the application is at work on a request of `connection`."""
-        return self.running is connection
+    def overrun(self, connection: HttpConnection) -> None:
+        """The application has been at work on a request for longer than `request_timeout`."""
 
     def queue(self, connection: HttpConnection) -> None:
         """Give `connection` a turn after those that wait already."""
-        if not connection.queued and self.running is not connection:
+        if not connection.queued and not connection.running:
             connection.queued = True
             self.ready.append(connection)
 
@@ -129,7 +141,7 @@ class ReactorWorker(Worker):
 
     @override
     def handle(self, connection: Connection) -> None:
-        client = HttpConnection(self, connection, self.gateway.connection_environ(connection))
+        client = self.connection_class(self, connection, self.gateway.connection_environ(connection))
         if super().room() <= 0:
             self._evict_idle()
         self.connections[client.fd] = client
@@ -138,20 +150,20 @@ class ReactorWorker(Worker):
         client.calm = True
         self._handlers[client.fd] = client.handler
         self._poller.register(client.fd, READ)
-        self._deadline(self.keepalive)  # of one that is served at once, as most are
-        client.deadline = client.fresh_until = self._deadline(
+        self.deadline_in(self.keepalive)  # of one that is served at once, as most are
+        client.deadline = client.fresh_until = self.deadline_in(
             self.header_timeout if self.draining is None else self.draining.linger_s
         )
         # Most clients have sent their request by now.
         client.on_readable(READ)
 
-    def watch(self, client: HttpConnection, mask: int, timeout_s: float) -> float:
+    def watch(self, client: ClientWriter, mask: int, timeout_s: float) -> float:
         """Wait for `mask` on `client`'s socket; return the deadline."""
         self._handlers[client.fd] = client.handler
         if mask != client.mask:
             client.mask = mask
             self._poller.modify(client.fd, mask)
-        return self._deadline(timeout_s)
+        return self.deadline_in(timeout_s)
 
     def forget(self, client: HttpConnection) -> None:
         """`client` is about to close its socket."""
@@ -166,10 +178,16 @@ class ReactorWorker(Worker):
             self._full = False
             self.resume_accept()
 
-    def _deadline(self, timeout_s: float) -> float:
+    def deadline_in(self, timeout_s: float) -> float:
+        """Return when `timeout_s` seconds will have passed, having made sure that it is looked at then."""
         deadline = time.monotonic() + timeout_s
         self._sweep_at = min(self._sweep_at, deadline)
         return deadline
+
+    def deadline_at(self, when: float) -> float:
+        """Return `when`, monotonic seconds, having made sure that it is looked at then."""
+        self._sweep_at = min(self._sweep_at, when)
+        return when
 
     def _sweep(self) -> None:
         """Expire what is overdue; find out when to look again."""
@@ -189,7 +207,7 @@ class ReactorWorker(Worker):
 
     # -- back-pressure
 
-    def wait_for_client(self, client: HttpConnection) -> None:
+    def wait_for_client(self, client: ClientWriter) -> None:
         """Too much is pending for `client`: wait while nobody else waits for this worker.
 
         Once another request does, the rest of the response goes to a temporary file, so
@@ -265,20 +283,56 @@ class ReactorWorker(Worker):
 
     @override
     def drain(self, drain: Drain) -> None:
-        self.keepalive = min(self.keepalive, drain.linger_s)
-        for client in list(self.connections.values()):
-            if client.idle:
-                client.deadline = min(client.deadline, self._deadline(drain.linger_s))
-        while time.monotonic() < drain.deadline:
-            if drain.last and self.accepting:
-                self._empty_backlog()
-            if not self.connections and not self.accepting:
-                return
+        self.start_draining(drain)
+        while not self.is_drained(drain):
             self.turn(min(self.tick(), max(0.0, drain.deadline - time.monotonic())))
+        self.cut_rest()
+
+    def start_draining(self, drain: Drain) -> None:
+        """Tell every connection."""
+        self.keepalive = min(self.keepalive, drain.linger_s)
+        self._tell_again_at = (time.monotonic() + drain.deadline) / 2
+        for client in list(self.connections.values()):
+            client.stop(drain.linger_s, soon=True)
+
+    def is_drained(self, drain: Drain) -> bool:
+        """Do what a turn of the loop has to do besides while the worker drains; True where that is over.
+
+        To be called again after each turn, and at `wait_s` at the latest.
+        """
+        now = time.monotonic()
+        if now >= drain.deadline:
+            return True
+        if now >= self._tell_again_at:
+            self._tell_again_at = math.inf
+            for client in list(self.connections.values()):
+                client.stop(drain.linger_s, soon=False)
+        if drain.last and self.accepting:
+            self._empty_backlog()
+        return not self.connections and not self.accepting
+
+    def cut_rest(self) -> None:
+        """The time is over: cut what is left, and count it."""
         for client in list(self.connections.values()):
             if not client.idle:
                 self.cut()
             client.close()
+
+    def wait_s(self) -> float:
+        """Beat; return for how many seconds at most may be waited for `poll_fd` to become readable.
+
+        For loops other than the reactor's own.
+        """
+        now = time.monotonic()
+        until = min(now + self.tick(), self._sweep_at, self._tell_again_at)
+        if self.draining is not None:
+            until = min(until, self.draining.deadline)
+        return 0.0 if self.ready and self.free > 0 else max(0.0, until - now)
+
+    @property
+    def poll_fd(self) -> int:
+        """A descriptor that is readable while `turn` has something to do."""
+        return self._poller.fileno()
 
     def _empty_backlog(self) -> None:
         """Take every connection that waits in the backlog; nobody else will."""

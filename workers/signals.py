@@ -32,6 +32,7 @@ class WorkerSignals:
 
     def __init__(self, worker: "Worker") -> None:
         self._worker = worker
+        self._source: SignalSource
         self._pending: list[int] = []
         self._is_quitting = False
 
@@ -58,6 +59,7 @@ class WorkerSignals:
 
     def wake(self, source: SignalSource) -> None:
         """Have the kernel's wake-up byte written to `source`."""
+        self._source = source
         signal.set_wakeup_fd(source.writer, warn_on_full_buffer=False)
 
     def obey(self) -> None:
@@ -71,6 +73,7 @@ class WorkerSignals:
 
     def _note(self, number: int, _frame: types.FrameType | None) -> None:
         self._pending.append(number)
+        self._source.wake()  # an event loop may have taken the wake-up descriptor for itself
         if number == signal.SIGTERM and self._worker.is_booting:
             self._worker.quit()  # nothing is in flight, and the import may take long
 

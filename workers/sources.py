@@ -155,6 +155,13 @@ class SignalSource(Source):
         os.close(self.reader)
         os.close(self.writer)
 
+    def wake(self) -> None:
+        """Make it readable. Process: the worker, in a signal handler."""
+        try:
+            os.write(self.writer, b"\0")
+        except BlockingIOError:
+            pass
+
     def read(self) -> None:
         """Empty the pipe, then have the queued signals obeyed."""
         try:

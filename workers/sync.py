@@ -25,16 +25,18 @@ class SyncWorker(ReactorWorker):
 
     @override
     def take(self, connection: HttpConnection, request: Request, body: RequestBody | None) -> None:
-        if self.running is not None:
+        if not self.free:
             connection.postpone(request, body)
             return
-        self.running = connection
+        self.free = 0
+        connection.running = True
         what = request.line.what
         started_ns = time.monotonic_ns()
         self._enter(started_ns, len(what), what)
         keep_alive = self._serve(connection, request, body, started_ns)
         self._leave()
-        self.running = None
+        connection.running = False
+        self.free = 1
         if keep_alive and connection.calm:
             connection.deadline = self.last_response_ns / 1e9 + self.keepalive
         else:

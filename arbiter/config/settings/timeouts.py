@@ -66,6 +66,17 @@ TIMEOUTS = (
         gunicorn="Gunicorn has none.",
     ),
     Setting(
+        "request_timeout",
+        seconds,
+        0,
+        "How long the application may take for one request; then `RequestTimeout` is raised in it, its stack is"
+        " logged, and the client gets 504; 0 = for ever.",
+        "Timeouts",
+        cli=("--request-timeout",),
+        metavar="SECONDS",
+        gunicorn="Gunicorn has none; its `timeout` kills the whole worker.",
+    ),
+    Setting(
         "write_timeout",
         seconds,
         30,
