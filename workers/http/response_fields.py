@@ -20,11 +20,12 @@ class Kind(enum.Enum):
     DROPPED = "never sent"
     DATE = "instead of ours"
     SERVER = "instead of ours, too"
+    TRAILER = "sent where trailers are"
 
 
 _DROPPED: Final = frozenset(
     # Between two neighbours only (RFC 9110, section 7.6.1): the server's to say.
-    ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
+    ("connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade")
 )
 
 
@@ -56,6 +57,22 @@ class FieldLines(dict[tuple[str, str], Line]):
         return line
 
 
+class RawFieldLines(dict[tuple[bytes, bytes], Line]):
+    """The same for names and values in bytes, as ASGI has them; raises TypeError for what is no pair of bytes."""
+
+    __slots__ = ()
+
+    def __missing__(self, pair: tuple[bytes, bytes]) -> Line:
+        if type(pair) is not tuple or len(pair) != 2 or type(pair[0]) is not bytes or type(pair[1]) is not bytes:
+            raise TypeError
+        line = _line((pair[0].decode("latin-1"), pair[1].decode("latin-1")))
+        if len(pair[0]) + len(pair[1]) <= _KEPT_LENGTH:
+            if len(self) >= _KEPT:
+                self.clear()
+            self[pair] = line
+        return line
+
+
 def _line(pair: tuple[str, str]) -> Line:
     """Return the line of a field.
 
@@ -78,6 +95,8 @@ def _line(pair: tuple[str, str]) -> Line:
     if lower in _DROPPED:
         options = {option.strip(" \t").lower() for option in value.split(",")}
         return Special(Kind.CLOSE if lower == "connection" and "close" in options else Kind.DROPPED, b"")
+    if lower == "trailer":
+        return Special(Kind.TRAILER, line)
     if lower == "date":
         return Special(Kind.DATE, line)
     return Special(Kind.SERVER, line) if lower == "server" else line

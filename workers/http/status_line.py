@@ -1,5 +1,6 @@
 """Status lines, checked once and kept."""
 
+import http
 import re
 from typing import Final
 
@@ -40,4 +41,22 @@ class StatusLines(dict[str, StatusLine]):
             if len(self) >= _KEPT:
                 self.clear()
             self[status] = line
+        return line
+
+
+class StatusCodes(dict[int, StatusLine]):
+    """Maps the number an application gave to its line, with the usual reason phrase; there are 800 at most."""
+
+    __slots__ = ()
+
+    def __missing__(self, code: int) -> StatusLine:
+        if not isinstance(code, int):
+            raise TypeError
+        if not 200 <= code <= 999:
+            raise LocalProtocolError(f"the response's status is {code}, which is none from 200 to 999")
+        try:
+            reason = http.HTTPStatus(code).phrase
+        except ValueError:
+            reason = ""
+        line = self[int(code)] = StatusLine(int(code), reason)
         return line
