@@ -1,7 +1,14 @@
-"""Tells WSGI from ASGI by looking at the application, without calling it."""
+"""Tells WSGI from ASGI by looking at the application, without calling it; and which worker class fits which."""
 
 import inspect
-from typing import Literal
+import shlex
+from collections.abc import Set as AbstractSet
+from typing import Final, Literal
+
+from heeler.plugins.errors import AppLoadError
+
+_RIGHT: Final = {"wsgi": "sync", "asgi": "asyncio"}
+"""Which worker class of ours to take for an interface."""
 
 
 def interface_of(application: object) -> Literal["wsgi", "asgi"] | None:
@@ -16,6 +23,27 @@ def interface_of(application: object) -> Literal["wsgi", "asgi"] | None:
     if _takes(application, 2):
         return "wsgi"
     return "asgi" if _takes(application, 3) else None
+
+
+def check_pair(target: str, interface: str, worker_class: str, served: AbstractSet[str]) -> None:
+    """Refuse an application that a worker class does not serve.
+
+    Args:
+        target: the application as it was named.
+        interface: how it is called.
+        worker_class: the worker class as it was named.
+        served: the interfaces that it serves; empty where it calls no application.
+
+    Raises:
+        AppLoadError: with the command that would be right.
+    """
+    if not served or interface in served:
+        return
+    kind = {"wsgi": "a WSGI", "asgi": "an ASGI"}[interface]
+    kinds = " and ".join(sorted(served)).upper()
+    command = f"heeler -k {_RIGHT[interface]} {shlex.quote(target)}"
+    reason = f"is {kind} application, and worker class {worker_class!r} serves {kinds}; say `{command}`"
+    raise AppLoadError(target, reason)
 
 
 def is_factory(application: object) -> bool:

@@ -6,8 +6,9 @@ from heeler.arbiter.commands.output import complain, line
 from heeler.arbiter.config.loader import Loaded
 from heeler.plugins.errors import AppLoadError, ConfigError
 from heeler.plugins.exit_status import ExitStatus
-from heeler.plugins.registry import find_logger, workers
-from heeler.workers.application import Application, load, traceback_of
+from heeler.plugins.registry import find_logger
+from heeler.workers.application import load, traceback_of
+from heeler.workers.interface import check_pair
 
 
 def check(loaded: Loaded) -> int:
@@ -23,28 +24,11 @@ def check(loaded: Loaded) -> int:
     except BaseException as error:  # whatever the application's import raises is its author's to see
         complain(traceback_of(error))
         return ExitStatus.BOOT
-    check_interface(loaded, application)
+    check_pair(loaded.application, application.interface, loaded.plugin.name, loaded.worker_class.interfaces)
     check_logs(loaded)
     kind = application.interface.upper()
     line(f"heeler: all is well: {application.target} ({kind}), worker class {loaded.plugin.name}")
     return ExitStatus.OK
-
-
-def check_interface(loaded: Loaded, application: Application) -> None:
-    """Refuse an application of a kind that the worker class does not serve.
-
-    Raises:
-        AppLoadError: naming the worker class that would be right.
-    """
-    served = loaded.worker_class.interfaces
-    if not served or application.interface in served:
-        return
-    kinds = " and ".join(sorted(served)).upper()
-    reason = (
-        f"{application.target} is an {application.interface.upper()} application,"
-        f" and worker class {loaded.plugin.name!r} serves {kinds}; {_right(application.interface)}"
-    )
-    raise AppLoadError(loaded.application, reason)
 
 
 def check_logs(loaded: Loaded) -> None:
@@ -60,11 +44,3 @@ def check_logs(loaded: Loaded) -> None:
         path = getattr(config, name)
         if path and not os.path.isfile(path):
             raise ConfigError(name, config.source(name), "no such file", path)
-
-
-def _right(interface: str) -> str:
-    """Return which worker class to take instead."""
-    ours = {"wsgi": "sync", "asgi": "asyncio"}[interface]
-    if ours in {plugin.name for plugin in workers()}:
-        return f"say -k {ours}"
-    return f"`{ours}` would be right, which is not in this version yet"

@@ -5,6 +5,7 @@ that sets a name wins; lists replace, never extend.
 """
 
 import dataclasses
+import sys
 import types
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Final
 from heeler.arbiter.config import environment, flags, layers, surroundings, worker_class
 from heeler.arbiter.config.absent import ABSENT
 from heeler.arbiter.config.layers import Layers, Raw
+from heeler.arbiter.config.static_interface import foresee
 from heeler.arbiter.config.table import SETTINGS
 from heeler.plugins.config import Config, Value
 from heeler.plugins.errors import ConfigError, PluginInvalid, UsageError
 from heeler.plugins.registry import Plugin
 from heeler.plugins.setting import Setting
 from heeler.plugins.suggest import suggest
+from heeler.workers.interface import check_pair
 
 if TYPE_CHECKING:
     from heeler.workers.base import Worker
@@ -109,6 +112,7 @@ class Sources:
         notes = _check_absent(read.given(SETTINGS + own), {setting.name for setting in own})
         _check_names(read, SETTINGS + own)
         config = self._with_application(config, read)
+        _check_pair(config, plugin, found)
         words = () if self.needs_application else read.words
         return Loaded(config, config.app or "", plugin, found, SETTINGS + own, notes, words, self)
 
@@ -152,6 +156,14 @@ def _own_settings(plugin: Plugin, found: "type[Worker]") -> tuple[Setting, ...]:
                 raise PluginInvalid(plugin.name, plugin.distribution, reason)
             taken.add(name)
     return tuple(found.settings)
+
+
+def _check_pair(config: Config, plugin: Plugin, found: "type[Worker]") -> None:
+    """Refuse an application that is, for certain, of a kind the worker class does not serve."""
+    if config.app and found.interfaces:
+        interface = foresee(config.app, sys.path, config.chdir)
+        if interface:
+            check_pair(config.app, interface, plugin.name, found.interfaces)
 
 
 def _merged(config: Config, more: Config) -> Config:
