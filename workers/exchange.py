@@ -14,6 +14,8 @@ class Exchange(Protocol):
     """Monotonic seconds at which `on_deadline` is wanted, `math.inf` for never; read again after each call."""
     has_begun: bool
     """Whether a byte of the final response was written."""
+    timed_out: bool
+    """Set by the worker before it cancels a request that took longer than `request_timeout`."""
     entry: int
     """The request's entry on the scoreboard; the worker sets it."""
     task: Any  # Any: of the worker's event loop

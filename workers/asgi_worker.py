@@ -1,0 +1,203 @@
+"""The base of worker classes that serve ASGI: every request is a task in an event loop of the subclass's choice."""
+
+import abc
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, Final, Protocol
+
+from typing_extensions import override
+
+from heeler.plugins.setting import Setting
+from heeler.workers.asgi import AsgiGateway
+from heeler.workers.asgi_settings import ASGI_SETTINGS
+from heeler.workers.base import Boot, Drain
+from heeler.workers.body import RequestBody
+from heeler.workers.client_writer import ClientWriter
+from heeler.workers.exchange import Exchange
+from heeler.workers.http.request import Request
+from heeler.workers.http_connection import HttpConnection
+from heeler.workers.in_flight import InFlight
+from heeler.workers.lifespan import Lifespan
+from heeler.workers.logs import event
+from heeler.workers.reactor import ReactorWorker
+from heeler.workers.streaming_connection import StreamingConnection
+
+OBEY_S: Final = 5.0
+"""How long a cancelled request may go on before its connection is cut."""
+
+
+class Event(Protocol):
+    """Something to wait for, once: what `asyncio.Event` and `trio.Event` have in common."""
+
+    def set(self) -> None:
+        """Wake those who wait."""
+
+    async def wait(self) -> Any:  # Any: loops differ in what it returns
+        """Return once `set` was called."""
+
+
+class AsgiWorker(ReactorWorker):
+    """Serves ASGI on the reactor, turned by an event loop.
+
+    A subclass provides the loop: `run`, which runs `serve` in it; `turns`, which turns the
+    reactor; `start` and `cancel` for tasks; `event`; and `within`.
+    """
+
+    interfaces: ClassVar[frozenset[str]] = frozenset({"asgi"})
+    settings: ClassVar[tuple[Setting, ...]] = ASGI_SETTINGS
+    connection_class = StreamingConnection
+    ready_after_setup = False
+
+    def __init__(self, boot: Boot) -> None:
+        super().__init__(boot)
+        self.state: dict[str, Any] = {}  # Any: the application's
+        """What the application's lifespan put there."""
+        self.live: set[Exchange] = set()
+        """Exchanges whose task runs, perhaps for work behind the response."""
+        self._cancel_at: dict[Exchange, float] = {}
+        self._in_flight = InFlight(self.row)
+
+    # -- what a subclass provides
+
+    @abc.abstractmethod
+    def event(self) -> Event:
+        """Return a new event of the loop."""
+
+    @abc.abstractmethod
+    def start(self, exchange: Exchange) -> None:
+        """Run `self.live_through(exchange)` as a task of its own, in a fresh context; keep it in `exchange.task`."""
+
+    @abc.abstractmethod
+    def start_lifespan(self, lifespan: Lifespan) -> None:
+        """Run `lifespan.run()` as a task of its own."""
+
+    @abc.abstractmethod
+    def cancel(self, exchange: Exchange) -> None:
+        """Cancel the task of `exchange`."""
+
+    @abc.abstractmethod
+    async def turns(self, is_over: Callable[[], bool]) -> None:
+        """Turn the reactor until `is_over`, to be asked after each turn and each `nudge`."""
+
+    @abc.abstractmethod
+    def nudge(self) -> None:
+        """Have `is_over` asked again soon."""
+
+    @abc.abstractmethod
+    async def within(self, seconds: float, work: Awaitable[object]) -> bool:
+        """Await `work` for at most `seconds`; False where it was not done by then, and was cancelled."""
+
+    # -- life
+
+    @override
+    def setup(self) -> None:
+        super().setup()
+        self.free = self.config.worker_connections
+        self.row.set("capacity", self.free)
+
+    @override
+    def make_gateway(self) -> AsgiGateway:  # type: ignore[override]
+        assert self.application is not None
+        return AsgiGateway(self, self.application.callable)
+
+    async def serve(self) -> None:
+        """Live from the lifespan's startup to its shutdown; `run` has it run in the loop.
+
+        Raises:
+            BootError: the application refused to start.
+        """
+        assert self.application is not None
+        lifespan = Lifespan(self, self.application.callable, self.config.lifespan)
+        self.start_lifespan(lifespan)
+        await lifespan.startup()
+        if self.announce():
+            await self.turns(lambda: self.draining is not None)
+            assert self.draining is not None
+            self.begin_drain(self.draining)
+            self.start_draining(self.draining)
+            await self.turns(lambda: self.is_drained(self.draining))
+            self.cut_rest()
+        if not await self.within(self.config.lifespan_shutdown_timeout, lifespan.shutdown()):
+            event(self.log, logging.WARNING, "lifespan shutdown cut", slot=self.slot)
+
+    @override
+    def drain(self, drain: Drain) -> None:
+        """`serve` has drained."""
+
+    @override
+    def is_drained(self, drain: Drain | None) -> bool:
+        assert drain is not None
+        done = super().is_drained(drain)
+        return done and (not self.live or time.monotonic() >= drain.deadline)
+
+    @override
+    def cut_rest(self) -> None:
+        super().cut_rest()
+        if self.live:
+            event(self.log, logging.WARNING, "background work cut", slot=self.slot, tasks=len(self.live))
+            for exchange in list(self.live):
+                self.cancel(exchange)
+
+    # -- requests
+
+    @override
+    def take(self, connection: HttpConnection, request: Request, body: RequestBody | None) -> None:
+        assert isinstance(connection, StreamingConnection)
+        started_ns = time.monotonic_ns()
+        exchange = self.gateway.exchange(connection, request, started_ns)
+        connection.exchange = exchange
+        connection.running = True
+        exchange.entry = self._in_flight.enter(started_ns, request.line.what)
+        if self.request_timeout < math.inf:
+            connection.run_until = started_ns / 1e9 + self.request_timeout
+            connection.rearm()
+        self.live.add(exchange)
+        self.start(exchange)
+
+    async def live_through(self, exchange: Exchange) -> None:
+        """Run an exchange to its end: what its task is to run."""
+        try:
+            await exchange.run()
+        finally:
+            self.live.discard(exchange)
+            if self._cancel_at:
+                self._cancel_at.pop(exchange, None)
+            if self.draining is not None:
+                self.nudge()
+
+    def response_done(self, exchange: Exchange) -> None:
+        """The response is complete, or cut; the application may go on."""
+        self._in_flight.leave(exchange.entry)
+
+    @override
+    def overrun(self, connection: HttpConnection) -> None:
+        assert isinstance(connection, StreamingConnection)
+        exchange = connection.exchange
+        if exchange is None:
+            return
+        if exchange.timed_out:
+            connection.abort()
+            return
+        exchange.timed_out = True
+        connection.run_until = time.monotonic() + OBEY_S
+        self.cancel(exchange)
+
+    def cancel_later(self, exchange: Exchange, grace_s: float) -> None:
+        """Cancel the task of `exchange` if it still runs in `grace_s` seconds."""
+        self._cancel_at[exchange] = self.deadline_in(grace_s)
+
+    @override
+    def _sweep(self) -> None:
+        super()._sweep()
+        if self._cancel_at:
+            now = time.monotonic()
+            for exchange in [exchange for exchange, when in self._cancel_at.items() if when <= now]:
+                del self._cancel_at[exchange]
+                self.cancel(exchange)
+            self.deadline_at(min(self._cancel_at.values(), default=math.inf))
+
+    @override
+    def wait_for_client(self, client: ClientWriter) -> None:
+        """An exchange waits by itself."""
