@@ -1,5 +1,6 @@
 """What the access log is told of a finished request."""
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 
@@ -55,7 +56,7 @@ class AccessEntry:
         sent: bytes of body sent.
         duration_ns: from the request's first byte to the end of the response.
         peer: the client's address, "" for a Unix socket.
-        environ: the WSGI environment, or None.
+        environ: the WSGI environment, None for ASGI.
     """
 
     __slots__ = ("request", "status", "reason", "headers", "sent", "duration_ns", "peer", "environ")
@@ -65,7 +66,7 @@ class AccessEntry:
         request: AccessRequest,
         status: int,
         reason: str,
-        headers: list[tuple[str, str]],
+        headers: Iterable[tuple[str, str]],
         sent: int,
         duration_ns: int,
         peer: str,

@@ -7,6 +7,7 @@ import base64
 import binascii
 import re
 import time
+from collections.abc import Iterable
 from typing import Any, Final
 
 from heeler.workers.log_format import escape_code
@@ -94,7 +95,7 @@ def user_name(authorization: str | None) -> str:
     return escape(name.decode("latin-1")).replace(" ", "\\x20")
 
 
-def response_header(headers: list[tuple[str, str]], name: str) -> str:
+def response_header(headers: Iterable[tuple[str, str]], name: str) -> str:
     """Return the value of a response header, whatever its case; `-` if there is none."""
     name = name.lower()
     found = [value for key, value in headers if key.lower() == name]

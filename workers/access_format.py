@@ -87,7 +87,7 @@ ARGUMENTS: Final[Mapping[str, Atom]] = MappingProxyType(
         "i": Atom("a request header; several of one name are joined by commas", "known[get({argument})]"),
         "o": Atom("a response header", "response_header(entry.headers, {argument})", is_client=True),
         "e": Atom(
-            "a value of the WSGI environment, after the application has had it",
+            "a value of the WSGI environment, after the application has had it; `-` for ASGI, which has none",
             "environment(entry.environ, {argument})",
             is_client=True,
         ),

@@ -8,7 +8,6 @@ from urllib.parse import unquote_to_bytes
 
 import heeler
 from heeler.plugins.errors import RemoteProtocolError
-from heeler.workers.access_entry import AccessEntry
 from heeler.workers.body import RequestBody
 from heeler.workers.client import Client, ClientGoneError
 from heeler.workers.clock import http_date
@@ -18,8 +17,8 @@ from heeler.workers.http.fields import Fields
 from heeler.workers.http.request import Request
 from heeler.workers.http.request_line import RequestLine
 from heeler.workers.http.response import ResponseEncoder
-from heeler.workers.logs import event
 from heeler.workers.proxies import TrustedProxies
+from heeler.workers.reporter import Reporter
 from heeler.workers.sources import Connection
 from heeler.workers.wsgi_response import FileWrapper, PlainFileWrapper, WsgiResponse
 
@@ -44,11 +43,10 @@ class Gateway:
         config = worker.config
         self._worker = worker
         self._application = application
-        self._logs = worker.boot.logs
-        self._access = worker.boot.logs.access
         self._pre_request = config.pre_request
-        self._post_request = config.post_request
-        self._is_watched = bool(self._access or self._post_request or worker.quota.is_limited)
+        self._reporter = Reporter(worker)
+        self._is_watched = self._reporter.is_watched
+        self.log_refusal = self._reporter.refused
         self._tally = worker.tally
         self._date = b""
         self._date_ends_ns = 0
@@ -63,7 +61,7 @@ class Gateway:
             "SERVER_SOFTWARE": f"heeler/{heeler.__version__}",
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",
-            "wsgi.errors": ErrorsStream(self._logs.error),
+            "wsgi.errors": ErrorsStream(worker.boot.logs.error),
             "wsgi.multithread": multithread,
             "wsgi.multiprocess": config.workers > 1,
             "wsgi.run_once": False,
@@ -129,7 +127,7 @@ class Gateway:
             self._answer(client, request, response, error.status_hint)
         except BaseException as error:
             # SystemExit, CancelledError, KeyboardInterrupt: whatever a request raises, it is the request's.
-            self._log_failure(request, error)
+            self._reporter.failed(request, error)
             self._answer(client, request, response, 500)
         if body is not None:
             body.close()
@@ -139,7 +137,7 @@ class Gateway:
             head.status_class if head is not None else response.failed // 100, response.sent, ended_ns - started_ns
         )
         if self._is_watched or response.fault is not None:
-            self._report(client, request, response, environ, ended_ns - started_ns)
+            self._reporter.report(request, response, client.peer[0], environ, ended_ns - started_ns)
         return response.keep_alive
 
     def _send(self, request: Request, response: WsgiResponse, iterable: Iterable[bytes]) -> None:
@@ -152,11 +150,7 @@ class Gateway:
                     iterable.close()
                 except BaseException as error:
                     # The response is what it is by now; one that is complete stays so.
-                    self._log_failure(request, error)
-
-    def _log_failure(self, request: Request, error: BaseException) -> None:
-        path, errors = request.path, self._logs.error
-        event(errors, logging.ERROR, "request failed", exc_info=error, method=request.method, path=path)
+                    self._reporter.failed(request, error)
 
     def _learn(self, fields: Fields, trusted: bool) -> dict[str, Any]:
         """Return what all requests with these fields have in common; it is kept with the fields."""
@@ -181,39 +175,6 @@ class Gateway:
             client.write(error_page(status, self._date, head_only=request.method == "HEAD"))
         except ClientGoneError:
             pass
-
-    def _report(
-        self, client: Client, request: Request, response: WsgiResponse, environ: dict[str, Any], duration_ns: int
-    ) -> None:
-        """Tell whoever wants to know of a request that is over."""
-        if response.fault is not None:
-            event(self._logs.error, logging.ERROR, response.fault, method=request.method, path=request.path)
-        if self._post_request is not None:
-            try:
-                self._post_request(self._worker, request, environ, response)
-            except BaseException:
-                # The request is answered; what the hook makes of it cannot change that.
-                self._logs.error.exception("hook failed hook=post_request slot=%d", self._worker.slot)
-        if self._access is not None:
-            self._access.write(
-                AccessEntry(
-                    request=request,
-                    status=response.code,
-                    reason=response.reason,
-                    headers=response.headers,
-                    sent=response.sent,
-                    duration_ns=duration_ns,
-                    peer=client.peer[0],
-                    environ=environ,
-                )
-            )
-        if self._worker.quota.count_down():
-            self._worker.retire("max_requests")
-
-    def log_refusal(self, peer: str, error: RemoteProtocolError) -> None:
-        """Log a request that was refused before it was one."""
-        status, reason = error.status_hint, error.reason
-        event(self._logs.error, logging.INFO, "request refused", peer=peer, status=status, reason=reason)
 
 
 def _mount(environ: dict[str, Any]) -> None:
