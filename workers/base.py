@@ -21,6 +21,7 @@ from heeler.workers import at_fork, messages, orphan, privileges, scoreboard
 from heeler.workers.application import Application, load, traceback_of
 from heeler.workers.boot import Boot
 from heeler.workers.drain import LINGER_S, ORPHAN_LINGER_S, Drain
+from heeler.workers.interface import check_pair
 from heeler.workers.logs import event
 from heeler.workers.quota import Quota
 from heeler.workers.signals import WorkerSignals
@@ -219,13 +220,8 @@ class Worker(abc.ABC):
 
     def _load(self) -> Application:
         application = load(self.boot.application)
-        served = type(self).interfaces
-        if served and application.interface not in served:
-            raise AppLoadError(
-                self.boot.application,
-                f"is an {application.interface.upper()} application, and worker class "
-                f"{self.config.worker_class!s} serves {', '.join(sorted(served)).upper()}",
-            )
+        cls = type(self)
+        check_pair(self.boot.application, application.interface, cls.name or cls.__name__, cls.interfaces)
         return application
 
     def _boot_failed(self, error: BaseException) -> ExitStatus:
