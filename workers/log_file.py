@@ -12,6 +12,7 @@ from typing import Final
 
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
 _MODE: Final = 0o644
+_write: Final = os.write  # taken before any worker class patches it into one that lets other requests run first
 STANDARD: Final = {
     "/dev/stdout": 1,
     "/dev/fd/1": 1,
@@ -66,10 +67,10 @@ class LogFile:
         Blocking: as long as the descriptor does (a pipe nobody reads).
         """
         try:
-            written = os.write(self.fd, line)
+            written = _write(self.fd, line)
             while written < len(line):
                 line = line[written:]
-                written = os.write(self.fd, line)
+                written = _write(self.fd, line)
         except OSError:
             self.dropped += 1
 

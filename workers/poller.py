@@ -4,6 +4,7 @@ import select
 from typing import Final
 
 from heeler.plugins.errors import HeelerError
+from heeler.workers import unpatched
 
 READ: Final = select.POLLIN
 WRITE: Final = select.POLLOUT
@@ -17,7 +18,7 @@ class _Poll:
     """poll(2) with epoll's face, for systems without epoll."""
 
     def __init__(self) -> None:
-        self._poll = select.poll()
+        self._poll = unpatched.poll()
 
     def register(self, fd: int, mask: int) -> None:
         self._poll.register(fd, mask)

@@ -13,6 +13,7 @@ from typing import Final
 
 from typing_extensions import override
 
+from heeler.workers import unpatched
 from heeler.workers.address import Address
 from heeler.workers.channel import Channel
 from heeler.workers.messages import Message
@@ -79,6 +80,10 @@ class ListeningSource(Source):
 
     def __init__(self, listener: Listener) -> None:
         self.listener = listener
+        sock = listener.sock
+        self._kind = sock.family, sock.type, sock.proto
+        # What `accept` calls before it makes a socket of the class that is patched in.
+        self._accept: Callable[[], tuple[int, object]] = sock._accept  # type: ignore[attr-defined]  # noqa: SLF001
 
     @override
     def fileno(self) -> int:
@@ -96,7 +101,7 @@ class ListeningSource(Source):
         """
         while True:
             try:
-                sock, peer = self.listener.sock.accept()
+                fd, peer = self._accept()
             except (BlockingIOError, InterruptedError):
                 return None
             except OSError as error:
@@ -104,6 +109,7 @@ class ListeningSource(Source):
                     raise
                 # ECONNABORTED and the network errors accept(2) passes on belong to a client that is gone.
                 continue
+            sock = unpatched.Socket(*self._kind, fd)
             sock.setblocking(False)
             # A Unix peer has no address, an IPv6 one has four parts.
             return Connection(sock, peer[:2] if isinstance(peer, tuple) else ("", 0), self.listener.address)
@@ -158,14 +164,14 @@ class SignalSource(Source):
     def wake(self) -> None:
         """Make it readable. Process: the worker, in a signal handler."""
         try:
-            os.write(self.writer, b"\0")
+            unpatched.write(self.writer, b"\0")
         except BlockingIOError:
             pass
 
     def read(self) -> None:
         """Empty the pipe, then have the queued signals obeyed."""
         try:
-            while len(os.read(self.reader, 4096)) == 4096:
+            while len(unpatched.read(self.reader, 4096)) == 4096:
                 pass
         except BlockingIOError:
             pass

@@ -24,7 +24,7 @@ def open_spool(directory: str | None) -> io.FileIO:
     except OSError:
         if directory is not None or not hasattr(os, "memfd_create"):
             raise
-        return os.fdopen(os.memfd_create("heeler-spool", os.MFD_CLOEXEC), "w+b", buffering=0)
+        return open(os.memfd_create("heeler-spool", os.MFD_CLOEXEC), "w+b", buffering=0)
 
 
 def write_all(file: io.FileIO, data: bytes | memoryview) -> None:
