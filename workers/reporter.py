@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from heeler.plugins.errors import RemoteProtocolError
+from heeler.plugins.errors import RemoteProtocolError, RequestTimeout
 from heeler.workers.access_entry import AccessEntry
 from heeler.workers.http.request import Request
 from heeler.workers.logs import event
@@ -95,8 +95,9 @@ class Reporter:
             self._worker.retire("max_requests")
 
     def failed(self, request: Request, error: BaseException) -> None:
-        """The application raised `error`."""
-        event(self._errors, logging.ERROR, "request failed", exc_info=error, method=request.method, path=request.path)
+        """The application raised `error`, or was made to."""
+        phrase = "request timed out" if isinstance(error, RequestTimeout) else "request failed"
+        event(self._errors, logging.ERROR, phrase, exc_info=error, method=request.method, path=request.path)
 
     def refused(self, peer: str, error: RemoteProtocolError) -> None:
         """A request was refused before it was one."""

@@ -1,13 +1,22 @@
 """The `sync` worker: one request runs at a time, any number of connections wait."""
 
+import math
+import signal
 import time
+import types
+from typing import Final
 
 from typing_extensions import override
 
+from heeler.plugins.errors import RequestTimeout
 from heeler.workers.body import RequestBody
 from heeler.workers.http.request import Request
 from heeler.workers.http_connection import HttpConnection
+from heeler.workers.overrun import is_in_application
 from heeler.workers.reactor import ReactorWorker
+
+_AGAIN_S: Final = 0.02
+"""How soon a request that cannot be interrupted where it is gets looked at again."""
 
 
 class SyncWorker(ReactorWorker):
@@ -22,6 +31,9 @@ class SyncWorker(ReactorWorker):
         self._enter = self.row.enter_only
         self._leave = self.row.leave_only
         self._serve = self.gateway.serve
+        if self.request_timeout < math.inf:
+            signal.signal(signal.SIGALRM, self._on_alarm)
+            self._serve = self._serve_within
 
     @override
     def take(self, connection: HttpConnection, request: Request, body: RequestBody | None) -> None:
@@ -41,3 +53,18 @@ class SyncWorker(ReactorWorker):
             connection.deadline = self.last_response_ns / 1e9 + self.keepalive
         else:
             connection.finish(keep_alive)
+
+    def _serve_within(
+        self, connection: HttpConnection, request: Request, body: RequestBody | None, started_ns: int
+    ) -> bool:
+        """Run a request for `request_timeout` at most."""
+        signal.setitimer(signal.ITIMER_REAL, self.request_timeout, _AGAIN_S)
+        try:
+            return self.gateway.serve(connection, request, body, started_ns)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _on_alarm(self, _number: int, frame: types.FrameType | None) -> None:
+        if not self.free and is_in_application(frame):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise RequestTimeout(f"the request took longer than {self.request_timeout:g} s")

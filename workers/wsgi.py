@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 import heeler
-from heeler.plugins.errors import RemoteProtocolError
+from heeler.plugins.errors import RemoteProtocolError, RequestTimeout
 from heeler.workers.body import RequestBody
 from heeler.workers.client import Client, ClientGoneError
 from heeler.workers.clock import http_date
@@ -128,7 +128,7 @@ class Gateway:
         except BaseException as error:
             # SystemExit, CancelledError, KeyboardInterrupt: whatever a request raises, it is the request's.
             self._reporter.failed(request, error)
-            self._answer(client, request, response, 500)
+            self._answer(client, request, response, 504 if isinstance(error, RequestTimeout) else 500)
         if body is not None:
             body.close()
         worker.last_response_ns = ended_ns = time.monotonic_ns()

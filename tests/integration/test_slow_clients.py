@@ -5,13 +5,13 @@ import resource
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Self
 
 import pytest
 
 import wsgi_cases
-from support.client import Client, ResponseError, build_request
+from support.client import Client, build_request
 from support.gate import FILES, Waiting
 from support.processes import memory_kib
 from support.server import WORKER_CLASSES, Server
@@ -146,92 +146,6 @@ def test_slow_readers_get_every_byte(worker_class: str, case: str) -> None:
         for client in readers:
             assert hashlib.sha1(client.read_response().body).digest() == hashlib.sha1(wsgi_cases.LARGE).digest()
             client.close()
-
-
-# -- deadlines
-
-
-@pytest.fixture(scope="module", params=WORKER_CLASSES)
-def impatient(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """Every deadline is short, and different."""
-    args = ("--header-timeout", "1", "--body-timeout", "1", "--write-timeout", "1", "--keep-alive", "0.3")
-    with Server("wsgi_cases:app", "-k", str(request.param), *args) as running:
-        before = running.worker_pids()
-        yield running
-        assert running.worker_pids() == before
-
-
-def seconds_until_end(client: Client) -> tuple[bytes, float]:
-    """Return what comes until the server closes, and when that was."""
-    begun_at = time.monotonic()
-    return client.read_to_end(), time.monotonic() - begun_at
-
-
-def test_silent_client(impatient: Server) -> None:
-    """Who connects and says nothing is dropped without a word."""
-    with Client(impatient.address) as client:
-        said, waited_s = seconds_until_end(client)
-        assert said == b""
-        assert 0.9 < waited_s < 3
-
-
-def test_slow_head(impatient: Server) -> None:
-    """A head must be whole in time, however steadily it drips: 408."""
-    with Client(impatient.address) as client:
-        begun_at = time.monotonic()
-        for byte in GET[:-1] + b"x" * 1000:
-            client.send(bytes([byte]))
-            if select.select([client.sock], [], [], 0.05)[0]:
-                break
-        assert client.read_response().status == 408
-        assert 0.9 < time.monotonic() - begun_at < 3
-        assert client.is_closed()
-
-
-def test_second_head_that_is_slow(impatient: Server) -> None:
-    """The same for a later request of the connection."""
-    with Client(impatient.address) as client:
-        assert client.request("GET", "/length").status == 200
-        client.send(GET[:-1])
-        assert client.read_response().status == 408
-        assert client.is_closed()
-
-
-@pytest.mark.parametrize("framing", [{"Content-Length": "1000"}, {"Transfer-Encoding": "chunked"}])
-def test_silence_in_a_body(impatient: Server, framing: dict[str, str]) -> None:
-    """A client that is silent within a body gets 408; one that drips in time is waited for."""
-    with Client(impatient.address) as client:
-        client.send(build_request("POST", "/read?read", framing))
-        for _ in range(4):
-            assert not select.select([client.sock], [], [], 0.4)[0]
-            client.send(b"1\r\nx\r\n" if "Transfer-Encoding" in framing else b"x")
-        assert client.read_response().status == 408
-        assert client.is_closed()
-
-
-def test_client_that_stops_reading(impatient: Server) -> None:
-    """A client that takes nothing of its response for too long is cut; one that takes a little is not."""
-    with Client(impatient.address) as steady, Client(impatient.address) as deaf:
-        for client in (steady, deaf):
-            client.send(build_request("GET", "/large_pieces"))
-            client.read_until(b"\r\n\r\n")
-        got = len(steady.read_bytes(steady.pending()))
-        for _ in range(12):
-            assert not select.select([], [], [], 0.25)[0]
-            got += len(steady.sock.recv(100_000))  # well below what makes the server's socket writable
-        with pytest.raises(ResponseError):
-            deaf.read_bytes(20 << 20)
-        assert len(steady.read_bytes((20 << 20) - got)) + got == 20 << 20
-
-
-def test_idle_connection(impatient: Server) -> None:
-    """A connection that is idle between two requests is closed after `keepalive`, without a word."""
-    with Client(impatient.address) as client:
-        for _ in range(2):
-            assert client.request("GET", "/length").status == 200
-        said, waited_s = seconds_until_end(client)
-        assert said == b""
-        assert 0.2 < waited_s < 0.9
 
 
 def test_time_of_the_application_is_not_the_clients(worker_class: str) -> None:

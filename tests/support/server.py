@@ -29,7 +29,13 @@ APPS: Final = pathlib.Path(__file__).resolve().parents[1] / "apps"
 """The folder of the applications that tests serve; where a server starts unless told otherwise."""
 
 WORKER_CLASSES: Final = ("sync",)
-"""The built-in worker classes; tests that hold for all of them are parametrised over it."""
+"""The built-in worker classes, which all serve WSGI; tests that hold for all of them are parametrised over it."""
+
+ASGI_CLASSES: Final[tuple[str, ...]] = ()
+"""Those that serve ASGI too."""
+
+SERVED: Final = (*((name, "wsgi") for name in WORKER_CLASSES), *((name, "asgi") for name in ASGI_CLASSES))
+"""Each worker class with each interface it serves."""
 
 _START_S: Final = 30.0
 _STOP_S: Final = 20.0
