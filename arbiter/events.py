@@ -211,7 +211,9 @@ class Log:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Serving:
-    """The first worker is ready: tell whoever waits for it."""
+    """The first worker is ready, of the class `worker_class`: tell whoever waits for it."""
+
+    worker_class: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

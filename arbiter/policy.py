@@ -137,8 +137,8 @@ class Policy:
         if child is None:
             return
         match message:
-            case messages.Ready():
-                self._ready(child, now)
+            case messages.Ready(worker_class):
+                self._ready(child, worker_class, now)
             case messages.BootFailed(status, text):
                 self._boot_failed(child, status, text, now)
             case messages.Retire(reason):
@@ -148,7 +148,7 @@ class Policy:
             case _:
                 self._log("warning", "unexpected message", child, message=type(message).__name__)
 
-    def _ready(self, child: Child, now: float) -> None:
+    def _ready(self, child: Child, worker_class: str, now: float) -> None:
         if child.life is Life.STOPPING and child.drain_by is not None:
             child.kill_at = max(child.kill_at or now, child.drain_by)
         if child.life is not Life.BOOTING:
@@ -160,7 +160,7 @@ class Policy:
             generation.proven()
         if self.phase is Phase.STARTING:
             self._enter(Phase.SERVING)
-            self._do(events.Serving())
+            self._do(events.Serving(worker_class))
         self._log("info", "worker ready", child)
         if generation is not None and generation is self.pool.coming:
             self._commit(generation)

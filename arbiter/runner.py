@@ -123,7 +123,7 @@ class _Arbiter:
         if self._config.errorlog not in (None, "-"):
             event(self._logs.error, logging.ERROR, "start failed", block=end.text)
 
-    def _serving(self) -> None:
+    def _serving(self, worker_class: str) -> None:
         """The first worker is ready: tell all who wait for it."""
         addresses = " ".join(listener.address.url for listener in self._sockets.listeners)
         event(
@@ -132,13 +132,27 @@ class _Arbiter:
             "serving",
             url=addresses,
             workers=self._config.workers,
-            worker_class=self._loaded.plugin.name,
+            worker_class=worker_class or self._loaded.plugin.name,
             pid=os.getpid(),
         )
+        self._say_choice(worker_class)
         # Before anybody is told: who waits for readiness may count on what the hook does.
         Hooks(self._logs).call(self._config, "when_ready", self._server)
         self._ready_fd.announce(self._sockets.listeners)
         self._report.ready()
+
+    def _say_choice(self, worker_class: str) -> None:
+        """Say that threads made another worker class of the one that was named."""
+        asked, threads = self._config.worker_class, self._config.threads
+        if threads > 1 and asked not in (worker_class, self._loaded.worker_class, self._loaded.plugin.target):
+            event(
+                self._logs.arbiter,
+                logging.INFO,
+                "worker class chosen",
+                worker_class=worker_class,
+                asked=asked,
+                threads=threads,
+            )
 
     def _close_in_child(self) -> None:
         """Close, in a child, what only the arbiter uses: a reader would wait for its end for ever."""

@@ -58,7 +58,7 @@ class Supervisor:
         sockets: bound already.
         signals: installed already.
         server: what hooks see.
-        on_serving: called once, when the first worker is ready.
+        on_serving: called once, when the first worker is ready, with the name of its class.
         close_in_child: called in each child; closes what is the arbiter's alone.
     """
 
@@ -68,7 +68,7 @@ class Supervisor:
         sockets: Sockets,
         signals: SignalQueue,
         server: ServerView,
-        on_serving: Callable[[], None],
+        on_serving: Callable[[str], None],
         close_in_child: Callable[[], None],
     ) -> None:
         loaded = generations.loaded
@@ -227,8 +227,8 @@ class Supervisor:
                 self._kill(age, signal.SIGKILL)
             case events.Log():
                 self._log(action)
-            case events.Serving():
-                self._on_serving()
+            case events.Serving(worker_class):
+                self._on_serving(worker_class)
             case events.CloseListeners():
                 self._sockets.close()
             case events.WorkersChanged(new, old):

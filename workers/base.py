@@ -215,7 +215,7 @@ class Worker(abc.ABC):
         self.words[scoreboard.READY_AT] = time.monotonic_ns()
         self.words[scoreboard.STATE] = scoreboard.State.READY
         self.tick()
-        self.boot.channel.send(messages.Ready())
+        self.boot.channel.send(messages.Ready(type(self).name))
         return True
 
     def _load(self) -> Application:

@@ -13,7 +13,13 @@ MAX_BYTES = 65536
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ready:
-    """Child to arbiter: the application is loaded; I serve from now on."""
+    """Child to arbiter: the application is loaded; I serve from now on.
+
+    Args:
+        worker_class: the name of the class that serves, where the child has chosen it.
+    """
+
+    worker_class: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ class Sources:
         places = self._with_directory(_parse_all(read, [_CORE["chdir"], _CORE["pythonpath"]]))
         surroundings.put_first(surroundings.module_path(places, self.directory))
         config = self._with_directory(_parse_all(read, SETTINGS))
-        plugin, found = worker_class.resolve(config.worker_class)
+        plugin, found = worker_class.resolve(config.worker_class, config.threads)
         own = _own_settings(plugin, found)
         if own:
             command_line, cmd_args = layers.read_flags(self.argv, self.environ, SETTINGS + own)

@@ -5,8 +5,8 @@ Names no worker class of ours but in the table of what Gunicorn's users write.
 
 from typing import TYPE_CHECKING, Final
 
-from heeler.plugins.errors import PluginInvalid, PluginNotFound
-from heeler.plugins.registry import API_VERSION, Plugin, check_requirements, find_worker, workers
+from heeler.plugins.errors import PluginInvalid
+from heeler.plugins.registry import API_VERSION, Plugin, check_requirements, find_worker
 
 if TYPE_CHECKING:
     from heeler.workers.base import Worker
@@ -34,6 +34,8 @@ _FOREIGN: Final = {
     "aiohttp.worker.GunicornWebWorker": "asyncio",
     "aiohttp.GunicornUVLoopWebWorker": "asyncio",
     "geventwebsocket.gunicorn.workers.GeventWebSocketWorker": "gevent",
+    "uvicorn.workers.UvicornWebSocketWorker": "asyncio",
+    "hypercorn.workers.HypercornAsyncioWorker": "asyncio",
     "meinheld.gmeinheld.MeinheldWorker": "sync",
     "egg:meinheld#gunicorn_worker": "sync",
     "tornado": "asyncio",
@@ -41,14 +43,23 @@ _FOREIGN: Final = {
 }
 """Worker classes written for Gunicorn, which do not fit here, and what does their work."""
 
+_WITH_THREADS: Final = {"sync": "thread"}
+"""What Gunicorn takes instead where `threads` is more than one."""
 
-def resolve(named: str | type) -> "tuple[Plugin, type[Worker]]":
+
+def resolve(named: str | type, threads: int = 1) -> "tuple[Plugin, type[Worker]]":
     """Return the plugin that `named` means and its class, checked against the contract.
+
+    Args:
+        named: the worker class as it was named.
+        threads: how many a worker shall have.
 
     Raises:
         PluginError: there is none, or it does not fit; the message says what would.
     """
     plugin = _find(named)
+    if threads > 1 and plugin.name in _WITH_THREADS and plugin == find_worker(plugin.name):
+        plugin = find_worker(_WITH_THREADS[plugin.name])
     return plugin, check(plugin)
 
 
@@ -78,26 +89,7 @@ def _find(named: str | type) -> Plugin:
     if isinstance(named, type):
         return find_worker(named)
     if named in _FOREIGN:
-        ours = _FOREIGN[named]
-        raise PluginInvalid(named, None, f"is written for Gunicorn; {_answer(ours)}")
+        raise PluginInvalid(named, None, f"is written for Gunicorn; say -k {_FOREIGN[named]}")
     if named.startswith("egg:") and "#" in named:
         named = named.removeprefix("egg:").replace("#", ":")
-    if named not in _GUNICORN:
-        return find_worker(named)
-    ours = _GUNICORN[named]
-    try:
-        return find_worker(ours)
-    except PluginNotFound as error:
-        raise PluginNotFound(named, None, f"is `{ours}` here, {_MISSING}{_known()}") from error
-
-
-_MISSING: Final = "which is not in this version yet"
-
-
-def _answer(ours: str) -> str:
-    names = {plugin.name for plugin in workers()}
-    return f"say -k {ours}" if ours in names else f"`{ours}` does its work here, {_MISSING}{_known()}"
-
-
-def _known() -> str:
-    return f" (installed: {', '.join(sorted({plugin.name for plugin in workers()}))})"
+    return find_worker(_GUNICORN.get(named, named))

@@ -170,7 +170,7 @@ def test_check_config_says_what_it_chose(folder: pathlib.Path, target: str, reso
     (folder / "made.py").write_text("def create_app(name='x'):\n    return lambda environ, start_response: []\n")
     done = heeler(target, "--check-config", cwd=folder)
     assert (done.status, done.stderr) == (0, "")
-    assert done.stdout == f"heeler: all is well: {resolved} (WSGI), worker class sync\n"
+    assert done.stdout == f"heeler: all is well: {resolved} (WSGI), worker class auto\n"
 
 
 @pytest.mark.parametrize(

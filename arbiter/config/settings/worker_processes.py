@@ -10,13 +10,6 @@ def _worker_class(value: object) -> object:
     raise ValueError("neither a name nor a class; `heeler workers` lists the names")
 
 
-def _threads(value: object) -> object:
-    number = integer(1)(value)
-    if number != 1:
-        raise ValueError("more than one thread needs the worker class `thread`, which is not in this version yet")
-    return number
-
-
 WORKER_PROCESSES = (
     Setting(
         "workers",
@@ -33,25 +26,26 @@ WORKER_PROCESSES = (
     Setting(
         "worker_class",
         _worker_class,
-        "sync",
+        "auto",
         "The kind of worker: a name that `heeler workers` lists, `DISTRIBUTION:NAME`, `package.module:Class`,"
-        " or, in the config module, a class.",
+        " or, in the config module, a class."
+        " `auto` is `asyncio` for an ASGI application, and `sync` for a WSGI one, or `thread` where `threads` is"
+        " more than 1; the worker chooses once it has loaded the application.",
         "Worker processes",
         cli=("--worker-class", "-k"),
         metavar="NAME",
-        example="sync",
-        gunicorn="A name may come from any installed distribution.",
+        example="gevent",
+        gunicorn="The default is `sync` there. A name may come from any installed distribution.",
     ),
     Setting(
         "threads",
-        _threads,
+        integer(1),
         1,
-        "How many threads serve requests in each worker. Only 1 for now: the worker class `thread` is not in this"
-        " version yet.",
+        "How many threads serve requests in each worker. More than 1 makes `thread` of the worker class `sync`.",
         "Worker processes",
         cli=("--threads",),
         metavar="INT",
-        gunicorn="More than 1 does not turn `sync` into another class.",
+        example="4",
     ),
     Setting(
         "worker_connections",

@@ -84,7 +84,7 @@ def test_port_of_a_platform_means_all_interfaces(tmp_path: pathlib.Path) -> None
         (["-b", "127.0.0.1:x"], {}, "", "bind = '127.0.0.1:x' (command line): "),
         (["--chdir", "nowhere"], {}, "", "chdir = 'nowhere' (command line): no such directory"),
         (["--forwarded-allow-ips", "1.2.3"], {}, "", "an IP address, a network"),
-        (["--threads", "4"], {}, "", "not in this version yet"),
+        (["--threads", "0"], {}, "", "threads = '0' (command line): not an integer >= 1"),
         ([], {}, "workers = True", "workers = True (heeler.conf.py:1): not an integer >= 1"),
     ],
 )
@@ -280,11 +280,9 @@ def test_no_application_is_named(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        ("gthread", "is `thread` here"),
-        ("asgi", "is `asyncio` here"),
-        ("gevent_pywsgi", "is `gevent` here"),
-        ("uvicorn.workers.UvicornWorker", "is written for Gunicorn"),
-        ("egg:meinheld#gunicorn_worker", "is written for Gunicorn"),
+        ("uvicorn.workers.UvicornWorker", "is written for Gunicorn; say -k asyncio"),
+        ("tornado", "is written for Gunicorn; say -k asyncio"),
+        ("egg:meinheld#gunicorn_worker", "is written for Gunicorn; say -k sync"),
         ("synk", "did you mean sync?"),
         ("no_module:Class", "its import fails: ModuleNotFoundError: No module named 'no_module'"),
     ],
