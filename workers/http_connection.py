@@ -205,12 +205,12 @@ class HttpConnection(ClientWriter):
         worker = self.worker
         if self._outbox:
             self._await_room(self._outbox)
+        elif self.running:
+            self.hold()
         elif self.waiting:
             # Its turn: nothing is read before what was read is answered.
             self._wait_for(0, self.on_hang_up, math.inf)
             worker.queue(self)
-        elif self.running:
-            self.hold()
         elif self.refusal is not None:
             self._answer_refusal(self.refusal)
         elif self.closing:
@@ -355,9 +355,10 @@ class HttpConnection(ClientWriter):
             pass
         self.close()
 
-    def on_hang_up(self, _mask: int) -> None:
+    def on_hang_up(self, mask: int) -> None:
         """Both directions are closed while requests wait for their turn: nobody wants the answers."""
-        self.close()
+        if mask:  # else only the time is over
+            self.close()
 
     def _drop_body(self) -> None:
         self._request = None
