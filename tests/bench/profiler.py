@@ -21,7 +21,7 @@ from loadbench.environment import EnvironmentUnfit, say
 from loadbench.load import HEADERS, LoadError
 from loadbench.profile_text import parse_stacks, parse_strace_counts
 from loadbench.running import NotServing, Running, serving
-from loadbench.servers import SERVERS, SUBJECT
+from loadbench.servers import SERVERS, SUBJECT, group_of
 
 SAMPLES_PER_SECOND = 500
 TOOL_TIMEOUT_S = 20.0
@@ -36,7 +36,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Show where the time of a server goes.")
     parser.add_argument("--server", default=SUBJECT, choices=[server.name for server in SERVERS])
-    parser.add_argument("--headers", default=HEADERS[0], choices=HEADERS)
+    parser.add_argument("--headers", choices=HEADERS, help="of the requests (browser; a WebSocket's row has none)")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each of the two runs (5)")
     parser.add_argument("--top", type=int, default=25, help="how many functions to print (25)")
     parser.add_argument("--lines", action="store_true", help="tell lines apart, not only functions")
@@ -142,7 +142,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         environment.install_debian_packages(("wrk", "taskset", "strace"))
         (server,) = chosen(options.server)
-        prepare([server])
+        (row,) = prepare([server])
+        if row.failure:
+            raise EnvironmentUnfit(row.failure)
+        options.headers = options.headers or group_of(server).kinds[0]
         environment.install_requirements(environment.BENCH / "requirements-profile.txt")
         with serving(server, processors()[0]) as target:
             stacks = sample_stacks(target, options)

@@ -1,4 +1,4 @@
-"""What the benchmark needs and how it gets there: Debian's packages, and a virtual environment of its own in .bench/.
+"""What the benchmark needs and how it gets there: Debian's packages, virtual environments in .bench/, a program in C.
 
 Nothing is done twice: the peers are installed anew when the requirements or the interpreter change, Heeler when its
 source does. A peer that cannot be installed is named, and the others are measured all the same.
@@ -20,6 +20,8 @@ CHECKOUT = BENCH.parent.parent
 APPS = BENCH / "apps"
 HOME = CHECKOUT / ".bench"
 VENV = HOME / "venv"
+REQUIREMENTS = {"venv": BENCH / "requirements.txt", "venv-gunicorn23": BENCH / "requirements-gunicorn23.txt"}
+WSLOAD = HOME / "wsload"
 LOGS = HOME / "logs"
 RESULTS = HOME / "results"
 SOURCES = ("pyproject.toml", "src/heeler/*.py", "arbiter/**/*.py", "workers/**/*.py", "plugins/**/*.py")
@@ -70,23 +72,23 @@ def install_debian_packages(programs: Iterable[str] = ("wrk",)) -> None:
         raise EnvironmentUnfit(f"not installed, and not to be had from here: {', '.join(absent)} (Debian has them)")
 
 
-def read_stamps() -> dict[str, str]:
-    """Return what the last preparation wrote down, or nothing."""
+def read_stamps(home: Path = VENV) -> dict[str, str]:
+    """Return what the last preparation of `home` wrote down in it, or nothing."""
     try:
-        return dict(json.loads((HOME / "stamps.json").read_text()))
+        return dict(json.loads((home / "stamps.json").read_text()))
     except (FileNotFoundError, ValueError):
         return {}
 
 
-def write_stamp(name: str, value: str) -> None:
-    """Write down that `name` has been prepared from `value`."""
-    stamps = {**read_stamps(), name: value}
-    (HOME / "stamps.json").write_text(json.dumps(stamps, indent=1))
+def write_stamp(name: str, value: str, home: Path = VENV) -> None:
+    """Write down in `home` that `name` has been prepared from `value`."""
+    stamps = {**read_stamps(home), name: value}
+    (home / "stamps.json").write_text(json.dumps(stamps, indent=1))
 
 
-def pip(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the environment's pip."""
-    return command(str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", *arguments)
+def pip(*arguments: str, venv: Path = VENV) -> subprocess.CompletedProcess[str]:
+    """Run the pip of a virtual environment."""
+    return command(str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", *arguments)
 
 
 def requirements(file: Path) -> list[str]:
@@ -95,38 +97,49 @@ def requirements(file: Path) -> list[str]:
     return [line for line in lines if line]
 
 
-def prepare_venv() -> None:
-    """Make the virtual environment, unless there is one of the same interpreter.
+def prepare_venv(venv: Path = VENV) -> None:
+    """Make a virtual environment, unless there is one of the same interpreter.
 
     Raises: EnvironmentUnfit.
     """
     stamp = f"{sys.version} {sys.base_prefix}"
-    if read_stamps().get("python") == stamp and (VENV / "bin" / "python").exists():
+    if read_stamps(venv).get("python") == stamp and (venv / "bin" / "python").exists():
         return
     HOME.mkdir(exist_ok=True)
-    (HOME / "stamps.json").unlink(missing_ok=True)
-    say(f"virtual environment {VENV} of Python {sys.version.split()[0]}")
+    say(f"virtual environment {venv} of Python {sys.version.split()[0]}")
     base = getattr(sys, "_base_executable", sys.executable)
-    made = command(base, "-m", "venv", "--clear", str(VENV))
+    made = command(base, "-m", "venv", "--clear", str(venv))  # the stamps in it go too
     if made.returncode != 0:
         raise EnvironmentUnfit(f"no virtual environment: {(made.stderr or made.stdout).strip()[-300:]}")
-    write_stamp("python", stamp)
+    write_stamp("python", stamp, venv)
 
 
-def install_requirements(file: Path) -> None:
+def install_requirements(file: Path, venv: Path = VENV) -> None:
     """Install a requirements file, line by line if it does not go in one; a line that fails is told, not fatal."""
     wanted = requirements(file)
     stamp = " ".join(wanted)
-    if read_stamps().get(file.name) == stamp:
+    if read_stamps(venv).get(file.name) == stamp:
         return
     say(f"pip install -r {file.name}")
-    if pip("install", "-q", "-r", str(file)).returncode != 0:
+    if pip("install", "-q", "-r", str(file), venv=venv).returncode != 0:
         for requirement in wanted:
-            done = pip("install", "-q", requirement)
+            done = pip("install", "-q", requirement, venv=venv)
             if done.returncode != 0:
                 say(f"{requirement} could not be installed: {done.stderr.strip()[-400:]}")
                 stamp = ""  # so that the next run tries again
-    write_stamp(file.name, stamp)
+    write_stamp(file.name, stamp, venv)
+
+
+def compile_wsload() -> str:
+    """Make the load generator for WebSockets of its source; return what is wrong, or nothing."""
+    source = BENCH / "wsload.c"
+    if WSLOAD.exists() and WSLOAD.stat().st_mtime >= source.stat().st_mtime:
+        return ""
+    if not shutil.which("cc"):
+        return "there is no C compiler for the load generator"
+    say(f"cc {source.name}")
+    done = command("cc", "-O2", "-Wall", "-Wextra", "-o", str(WSLOAD), str(source))
+    return f"the load generator does not compile: {done.stderr.strip()[-300:]}" if done.returncode else ""
 
 
 def source_digest() -> str:
@@ -153,7 +166,13 @@ def install_heeler() -> None:
     write_stamp("heeler", digest)
 
 
-def installed_versions() -> dict[str, str]:
+def installed_versions(venv: Path = VENV) -> dict[str, str]:
     """Return the versions of all that is in the environment, by name of the distribution."""
-    listed = pip("list", "--format", "json")
+    listed = pip("list", "--format", "json", venv=venv)
     return {item["name"].lower(): item["version"] for item in json.loads(listed.stdout or "[]")}
+
+
+def worker_classes() -> frozenset[str]:
+    """Return the names of the worker classes that the installed Heeler has."""
+    code = "import importlib.metadata as m; print(*m.entry_points(group='heeler.workers').names)"
+    return frozenset(command(str(VENV / "bin" / "python"), "-I", "-c", code).stdout.split())

@@ -6,7 +6,7 @@ from statistics import median
 from loadbench import load, processes, running
 from loadbench.servers import Server
 
-WARM_UP_S = 1.0
+WARM_UP_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +14,8 @@ class Measure:
     """What a server did under one kind of load: one run, or the medians of several.
 
     Args:
-        per_second: requests per second.
-        cpu_us: CPU time of the server's process tree for one request, microseconds.
+        per_second: requests, or echoes, per second.
+        cpu_us: CPU time of the server's process tree for one of them, microseconds.
         cpu_share: CPU time of the tree over the time that passed; under 0.9 the server was not what held things up.
         noise: share of the time that others (processes, other guests of the host) had the server's processor or the
             load's, whichever is more; over 5 % the rates say little.
@@ -40,14 +40,14 @@ class Measure:
         return asdict(self)
 
 
-def under_load(target: running.Running, headers: str, seconds: float, cpus: tuple[int, int]) -> Measure:
+def under_load(target: running.Running, kind: str, seconds: float, cpus: tuple[int, int]) -> Measure:
     """Load a server that is up, and take its CPU time before and after. `cpus`: the server's processor, the load's.
 
     Raises: load.LoadError.
     """
     busy_before = [processes.busy_seconds(cpu) for cpu in cpus]
     before, load_before = processes.cpu_seconds(target.pid), processes.reaped_seconds()
-    result = load.run(target.port, headers, seconds, cpus[1])
+    result = load.run(target.port, kind, seconds, cpus[1])
     used, load_used = processes.cpu_seconds(target.pid) - before, processes.reaped_seconds() - load_before
     busy = [processes.busy_seconds(cpu) - earlier for cpu, earlier in zip(cpus, busy_before, strict=True)]
     # On a machine of one processor both run on it.
@@ -73,7 +73,7 @@ def one_round(server: Server, kinds: tuple[str, ...], seconds: float, cpus: tupl
     Raises: running.NotServing, load.LoadError.
     """
     with running.serving(server, cpus[0]) as target:
-        load.run(target.port, kinds[0], WARM_UP_S, cpus[1])
+        load.warm_up(target.port, kinds[0], WARM_UP_S, cpus[1])
         return {kind: under_load(target, kind, seconds, cpus) for kind in kinds}
 
 

@@ -9,23 +9,8 @@ from statistics import median
 from typing import Any
 
 from loadbench.measure import Measure, medians
-from loadbench.servers import SUBJECT, Server
+from loadbench.servers import GROUPS, Group, Server, group_of
 
-COLUMNS = (
-    "server",
-    "version",
-    "req/s",
-    "spread",
-    "CPU µs/req",
-    "CPU",
-    "noise",
-    "p50 ms",
-    "p99 ms",
-    "PSS MiB",
-    "errors",
-    f"{SUBJECT} / it",
-    "by CPU",
-)
 # Share of a processor that others may take before the rates say little.
 NOISE_LIMIT = 0.05
 
@@ -44,12 +29,24 @@ class Row:
         return medians(self.rounds[kind]) if self.rounds.get(kind) else None
 
 
+def columns(group: Group) -> tuple[str, ...]:
+    """Return the heads of the columns of a group's tables."""
+    figures = (f"{group.unit}/s", "spread", f"CPU µs/{group.unit}", "CPU", "noise", "p50 ms", "p99 ms", "PSS MiB")
+    return ("server", "version", *figures, "errors", f"{group.subject} / it", "by CPU")
+
+
+def subject_of(rows: Iterable[Row], row: Row) -> Row | None:
+    """Return the row of Heeler that `row` is compared with, or None where that is not measured."""
+    name = group_of(row.server).subject
+    return next((other for other in rows if other.server.name == name), None)
+
+
 def ratio(rows: Iterable[Row], row: Row, kind: str) -> float | None:
-    """Return Heeler's requests per second over those of `row`, or None where either is missing.
+    """Return Heeler's rate over that of `row`, or None where either is missing.
 
     It is the median of the rounds' ratios: the speed of a shared machine drifts, and a round is short.
     """
-    subject = next((other for other in rows if other.server.name == SUBJECT), None)
+    subject = subject_of(rows, row)
     ours = subject.rounds.get(kind, []) if subject else []
     # A server that failed later on has fewer rounds than the other.
     pairs = zip(ours, row.rounds.get(kind, []), strict=False)
@@ -59,16 +56,16 @@ def ratio(rows: Iterable[Row], row: Row, kind: str) -> float | None:
 
 def cpu_ratio(rows: Iterable[Row], row: Row, kind: str) -> float | None:
     """Return the CPU time per request of `row` over Heeler's: less disturbed by other processes."""
-    subject = next((other.measure(kind) for other in rows if other.server.name == SUBJECT), None)
-    peer = row.measure(kind)
-    return peer.cpu_us / subject.cpu_us if subject and peer and subject.cpu_us else None
+    subject = subject_of(rows, row)
+    ours, theirs = subject.measure(kind) if subject else None, row.measure(kind)
+    return theirs.cpu_us / ours.cpu_us if ours and theirs and ours.cpu_us else None
 
 
 def cells(rows: Sequence[Row], row: Row, kind: str) -> list[str]:
     """Return one line of the table as text."""
     measure = row.measure(kind)
     if measure is None:
-        return [row.server.name, row.version, "-", *[""] * (len(COLUMNS) - 3)]
+        return [row.server.name, row.version, "-", *[""] * (len(columns(group_of(row.server))) - 3)]
     ratios = (ratio(rows, row, kind), cpu_ratio(rows, row, kind))
     return [
         row.server.name,
@@ -87,8 +84,8 @@ def cells(rows: Sequence[Row], row: Row, kind: str) -> list[str]:
 
 
 def table(rows: Sequence[Row], kind: str) -> str:
-    """Return a Markdown table of one kind of load, readable as plain text too."""
-    lines = [list(COLUMNS)] + [cells(rows, row, kind) for row in rows]
+    """Return a Markdown table of one group under one kind of load, readable as plain text too."""
+    lines = [list(columns(group_of(rows[0].server)))] + [cells(rows, row, kind) for row in rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
 
     # The first two columns are words and stand to the left; the others are figures.
@@ -100,25 +97,32 @@ def table(rows: Sequence[Row], kind: str) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
 
-def missed_targets(rows: Sequence[Row], kind: str) -> list[str]:
-    """Return a sentence for each target that Heeler does not reach."""
+def missed_targets(rows: Sequence[Row]) -> list[str]:
+    """Return a sentence for each target that Heeler does not reach under the first kind of load."""
     missed = []
     for row in rows:
-        over = ratio(rows, row, kind)
+        group = group_of(row.server)
+        over = ratio(rows, row, group.kinds[0])
         if row.server.target is not None and over is not None and over < row.server.target:
-            missed.append(f"{SUBJECT} is {over:.2f} times {row.server.name}, the target is {row.server.target:g}")
+            missed.append(f"{group.subject} is {over:.2f} times {row.server.name}, the target is {row.server.target:g}")
     return missed
 
 
-def text(rows: Sequence[Row], kinds: Sequence[str]) -> str:
-    """Return the whole report for people."""
-    parts = [f"hello, {kind} headers\n\n{table(rows, kind)}" for kind in kinds]
+def text(rows: Sequence[Row]) -> str:
+    """Return the whole report for people: a table for each group and each kind of load that it was under."""
+    parts = []
+    for group in GROUPS:
+        members = [row for row in rows if row.server.group == group.name]
+        measured = {kind for row in members for kind in row.rounds}
+        # A group of which nothing could be measured has a table too, of empty rows.
+        kinds = [kind for kind in group.kinds if kind in measured] or group.kinds[: len(members)][:1]
+        parts += [f"{group.title}, {kind}\n\n{table(members, kind)}" for kind in kinds]
     notes = [f"{row.server.name}: {row.server.note}" for row in rows if row.server.note]
     notes += [f"{row.server.name}: NOT MEASURED: {row.failure}" for row in rows if row.failure]
-    noise = max((measure.noise for row in rows for kind in kinds if (measure := row.measure(kind))), default=0.0)
+    noise = max((medians(rounds).noise for row in rows for rounds in row.rounds.values()), default=0.0)
     if noise > NOISE_LIMIT:
         notes.append(f"NOISY: others took up to {noise:.0%} of a processor; measure again on a quiet machine")
-    return "\n\n".join([*parts, "\n".join([*notes, *missed_targets(rows, kinds[0])])])
+    return "\n\n".join([*parts, "\n".join([*notes, *missed_targets(rows)])])
 
 
 def cpu_model() -> str:
@@ -154,6 +158,7 @@ def entry(rows: Sequence[Row], row: Row) -> dict[str, Any]:
             "rounds": [measure.as_dict() for measure in rounds],
         }
     return {
+        "group": row.server.group,
         "version": row.version,
         "command": row.server.command,
         "note": row.server.note,

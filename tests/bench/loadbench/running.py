@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadbench.environment import APPS, LOGS, VENV
+from loadbench.environment import APPS, HOME, LOGS
 from loadbench.servers import Server
 
 BOOT_TIMEOUT_S = 15.0
@@ -40,7 +40,8 @@ def free_port() -> int:
 
 def argv(server: Server, port: int) -> list[str]:
     """Return the command line of `server` with every placeholder filled in."""
-    values = {"bin": str(VENV / "bin"), "python": str(VENV / "bin" / "python"), "port": str(port)}
+    programs = HOME / server.environment / "bin"
+    values = {"bin": str(programs), "python": str(programs / "python"), "port": str(port)}
     return [word.format(**values) for word in shlex.split(server.command)]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import bench
 from loadbench import environment, load, processes, profile_text, report, running, servers
 from loadbench.measure import Measure, medians
 
@@ -88,29 +89,29 @@ def test_medians_of_rounds() -> None:
 
 def test_ratio_and_target() -> None:
     """A peer's row says how many times faster Heeler is, and a missed target is told."""
-    rows = [row("heeler", 30.0), row("gunicorn", 2.0), row("granian", 25.0)]
+    rows = [row("heeler-sync", 30.0), row("gunicorn-sync", 2.0), row("granian-wsgi", 25.0)]
     assert report.ratio(rows, rows[1], "browser") == pytest.approx(15.0)
-    assert report.missed_targets(rows, "browser") == ["heeler is 1.20 times granian, the target is 1.3"]
+    assert report.missed_targets(rows) == ["heeler-sync is 1.20 times granian-wsgi, the target is 1.3"]
 
 
 def test_ratio_is_taken_round_by_round() -> None:
     """A machine that is twice as fast for one round does not change the ratio; a missing round is no matter."""
-    rows = [row("heeler", 10.0, 20.0, 10.0), row("bjoern", 20.0, 40.0)]
+    rows = [row("heeler-sync", 10.0, 20.0, 10.0), row("bjoern", 20.0, 40.0)]
     assert report.ratio(rows, rows[1], "browser") == pytest.approx(0.5)
     assert report.ratio(rows, row("waitress"), "browser") is None
 
 
 def test_noise_is_told() -> None:
     """Figures taken while others had the processor come with a warning, quiet ones without."""
-    quiet, noisy = row("bjoern", 9.0), row("granian", 8.0)
+    quiet, noisy = row("bjoern", 9.0), row("granian-wsgi", 8.0)
     noisy.rounds["browser"] = [replace(measure(8.0), noise=0.3)]
-    assert "NOISY: others took up to 30%" in report.text([quiet, noisy], ("browser",))
-    assert "NOISY" not in report.text([quiet], ("browser",))
+    assert "NOISY: others took up to 30%" in report.text([quiet, noisy])
+    assert "NOISY" not in report.text([quiet])
 
 
 def test_ratio_by_cpu_time() -> None:
     """A peer that spends twice the CPU time on a request has a ratio of two."""
-    rows = [row("heeler", 10.0), row("waitress", 10.0)]
+    rows = [row("heeler-sync", 10.0), row("waitress", 10.0)]
     rows[1].rounds["browser"] = [replace(measure(10.0), cpu_us=40.0)]
     assert report.cpu_ratio(rows, rows[1], "browser") == pytest.approx(2.0)
 
@@ -118,9 +119,9 @@ def test_ratio_by_cpu_time() -> None:
 def test_a_server_that_did_not_start_is_a_row() -> None:
     """The table has a line for it and the notes say why."""
     broken = report.Row(servers.SERVERS[0], "-", failure="ended with status 3")
-    text = report.text([broken, row("bjoern", 9.0)], ("browser",))
-    assert "| heeler" in text
-    assert "heeler: NOT MEASURED: ended with status 3" in text
+    text = report.text([broken, row("bjoern", 9.0)])
+    assert "| heeler-sync" in text
+    assert "heeler-sync: NOT MEASURED: ended with status 3" in text
 
 
 @pytest.mark.parametrize("server", servers.SERVERS, ids=lambda server: server.name)
@@ -159,7 +160,61 @@ def test_stacks_are_read() -> None:
     assert samples.inclusive == {"main (a.py)": 8, "loop (a.py)": 3, "send (c.so)": 5}
 
 
-def test_requirements_name_every_server() -> None:
+@pytest.mark.parametrize(("name", "file"), environment.REQUIREMENTS.items())
+def test_requirements_name_every_server(name: str, file: Path) -> None:
     """Each peer is pinned, so that two runs compare."""
-    pinned = {line.partition("==")[0] for line in environment.requirements(environment.BENCH / "requirements.txt")}
-    assert pinned == {server.distribution for server in servers.SERVERS} - {servers.SUBJECT}
+    wanted = environment.requirements(file)
+    assert all("==" in line for line in wanted)
+    peers = {server.distribution for server in servers.SERVERS if server.environment == name} - {"heeler"}
+    assert peers <= {line.partition("==")[0] for line in wanted}
+
+
+def test_a_peer_is_compared_with_the_subject_of_its_group() -> None:
+    """The ratio of a peer in one group has nothing to do with Heeler's row in another."""
+    rows = [row("heeler-sync", 99.0), row("heeler-thread", 30.0), row("gunicorn-gthread", 10.0)]
+    assert report.ratio(rows, rows[2], "browser") == pytest.approx(3.0)
+    assert report.missed_targets(rows) == ["heeler-thread is 3.00 times gunicorn-gthread, the target is 8"]
+
+
+@pytest.mark.parametrize("group", servers.GROUPS, ids=lambda group: group.name)
+def test_every_group_has_a_subject(group: servers.Group) -> None:
+    """The row that all ratios are about is one of Heeler's, and comes first."""
+    members = [server for server in servers.SERVERS if server.group == group.name]
+    assert members[0].name == group.subject
+    assert members[0].worker_class
+    assert set(group.kinds) <= set(load.KINDS)
+
+
+def test_every_group_that_was_measured_has_a_table() -> None:
+    """A table stands for each kind of load that its group was under, and one of empty rows where nothing could be."""
+    broken = report.Row(next(one for one in servers.SERVERS if one.name == "heeler-gevent"), "-", failure="no gevent")
+    text = report.text([row("bjoern", 9.0), broken])
+    assert "WSGI hello, browser" in text
+    assert "WSGI hello, gevent, browser" in text
+    assert "varied" not in text
+    assert "asgi" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "groups", "kinds"),
+    [
+        ([], {group.name for group in servers.GROUPS}, ("browser", "varied")),
+        (["asgi"], {"asgi"}, ("browser",)),
+        (["asgi", "thread", "--headers", "varied"], {"asgi", "thread"}, ("varied",)),
+        (["--quick"], {group.name for group in servers.GROUPS}, ("browser",)),
+        (["--only", "uvicorn,gunicorn-gevent-fast"], {"asgi", "gevent"}, ("browser",)),
+    ],
+)
+def test_what_is_measured_is_chosen(arguments: list[str], groups: set[str], kinds: tuple[str, ...]) -> None:
+    """Groups are named on the command line; a part of the whole is measured with one kind of headers."""
+    options = bench.arguments(arguments)
+    assert {server.group for server in options.servers} == groups
+    asgi = next(group for group in servers.GROUPS if group.name == "asgi")
+    assert bench.kinds_of(asgi, options) == kinds
+
+
+def test_a_group_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message says which groups there are."""
+    with pytest.raises(SystemExit):
+        bench.arguments(["http"])
+    assert "no group is named http; there are wsgi, thread" in capsys.readouterr().err
