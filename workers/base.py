@@ -69,6 +69,8 @@ class Worker(abc.ABC):
     """Modules that must be installed; checked before any fork."""
     ready_after_setup: ClassVar[bool] = True
     """False where `run` calls `announce` itself, once it can serve: for loops that can be entered only once."""
+    tally_class: ClassVar[type[Tally]] = Tally
+    """What counts its requests; another one where several threads count."""
 
     @classmethod
     def patch(cls) -> None:
@@ -84,7 +86,7 @@ class Worker(abc.ABC):
         self.log: Final = boot.logs.worker
         self.row: Final = boot.row
         self.words: Final = boot.row.words
-        self.tally: Final = Tally(boot.row)
+        self.tally: Final = type(self).tally_class(boot.row)
         self.slot: Final = boot.slot
         self.age: Final = boot.age
         self.pid = os.getpid()
