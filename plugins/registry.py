@@ -112,15 +112,15 @@ def check_requirements(plugin: Plugin, requires: tuple[str, ...]) -> None:
     """Check that the modules a plugin needs are there, importing none of them.
 
     Raises:
-        PluginInvalid: with the command that installs it, where it is an extra of ours.
+        PluginInvalid: with the command that installs it, where the distribution has an extra of the plugin's name.
     """
     from importlib.util import find_spec
 
     missing = [name for name in requires if find_spec(name.partition(".")[0]) is None]
     if missing:
         reason = f"needs {', '.join(missing)}, which is not installed"
-        if plugin.distribution == _OWN and plugin.name in _extras():
-            reason += f": pip install 'heeler[{plugin.name}]'"
+        if plugin.distribution and plugin.name in _extras(plugin.distribution):
+            reason += f": pip install '{plugin.distribution}[{plugin.name}]'"
         raise PluginInvalid(plugin.name, plugin.distribution, reason)
 
 
@@ -190,11 +190,11 @@ def _not_found(group: str, name: str) -> PluginNotFound:
     return PluginNotFound(name, None, f"no {_KIND[group]} of that name{near or known}")
 
 
-def _extras() -> list[str]:
+def _extras(name: str) -> list[str]:
     from heeler.plugins.metadata import PackageNotFoundError, distribution
 
     try:
-        return distribution(_OWN).metadata.get_all("Provides-Extra") or []
+        return distribution(name).metadata.get_all("Provides-Extra") or []
     except PackageNotFoundError:
         return []
 

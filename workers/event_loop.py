@@ -15,6 +15,8 @@ LoopFactory = Callable[[], "asyncio.AbstractEventLoop"]
 
 def parse_loop(value: Any) -> Any:  # Any: as the config module gives it
     """Return `value` if it names a loop, or is a factory of one."""
+    if value == "uvloop" and importlib.util.find_spec("uvloop") is None:
+        raise ValueError("uvloop is not installed: pip install 'heeler[uvloop]'")
     if callable(value) or value in ("auto", "asyncio", "uvloop"):
         return value
     module, _, attribute = str(value).partition(":")

@@ -109,9 +109,12 @@ def test_missing_requirement_is_found_without_an_import() -> None:
         registry.check_requirements(plugin, ("json", "no_such_thing"))
 
 
-def test_missing_requirement_of_an_extra_names_the_command(site: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an extra of ours brings is installed by that extra."""
-    monkeypatch.setattr(registry, "_extras", lambda: ["gevent"])
-    plugin = registry.Plugin("gevent", "heeler", "heeler.workers.green:GeventWorker")
-    with pytest.raises(PluginInvalid, match=r"pip install 'heeler\[gevent\]'"):
-        registry.check_requirements(plugin, ("no_such_thing",))
+def test_missing_requirement_of_an_extra_names_the_command(site: pathlib.Path) -> None:
+    """What an extra of the plugin's name brings is installed by that extra, be it ours or a third party's."""
+    distribution(site, "paw-works", pawprint="paw_works:Pawprint")
+    with (site / "paw_works-1.2.dist-info" / "METADATA").open("a") as file:
+        file.write("Provides-Extra: pawprint\n")
+    for name, owner in (("gevent", "heeler"), ("pawprint", "paw-works")):
+        plugin = registry.Plugin(name, owner, "heeler.workers.green:GeventWorker")
+        with pytest.raises(PluginInvalid, match=rf"pip install '{owner}\[{name}\]'"):
+            registry.check_requirements(plugin, ("no_such_thing",))
