@@ -4,6 +4,7 @@ import math
 import signal
 import time
 import types
+from collections.abc import Callable
 from typing import Final
 
 from typing_extensions import override
@@ -14,6 +15,8 @@ from heeler.workers.http.request import Request
 from heeler.workers.http_connection import HttpConnection
 from heeler.workers.overrun import is_in_application
 from heeler.workers.reactor import ReactorWorker
+
+Serve = Callable[[HttpConnection, Request, RequestBody | None, int], bool]
 
 _AGAIN_S: Final = 0.02
 """How soon a request that cannot be interrupted where it is gets looked at again."""
@@ -30,7 +33,7 @@ class SyncWorker(ReactorWorker):
         self.row.set("capacity", 1)
         self._enter = self.row.enter_only
         self._leave = self.row.leave_only
-        self._serve = self.gateway.serve
+        self._serve: Serve = self.gateway.serve
         if self.request_timeout < math.inf:
             signal.signal(signal.SIGALRM, self._on_alarm)
             self._serve = self._serve_within
