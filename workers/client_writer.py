@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
+def reset_at_close(sock: socket.socket) -> None:
+    """Have the end of the connection be a reset: what was sent must not pass for the whole."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+
+
 class ClientWriter(abc.ABC):
     """Sends what it can at once, and keeps the rest until the client takes it.
 
@@ -173,5 +178,5 @@ class ClientWriter(abc.ABC):
     def abort(self) -> None:
         """Cut the connection with a reset: what was sent must not pass for the whole."""
         if not self.closed:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            reset_at_close(self.sock)
             self.close()
