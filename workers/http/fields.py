@@ -62,9 +62,9 @@ class Fields:
         self.chunked = self.close = self.keep = self.expects_continue = self.upgrade = False
         self.empty = True
         self.plain = self.odd_names = False
-        # Any: an environ's values.
+        # Any: a gateway's values.
         self.memo: dict[bool, dict[str, Any]] = {}
-        """What the WSGI gateway made of these fields, by whether it trusts the client; kept here to live as long."""
+        """What the worker's gateway made of these fields, by whether it trusts the client; kept here to live as long."""
 
     @property
     def pairs(self) -> list[Pair]:

@@ -1,7 +1,7 @@
 """The request line: method, target, version (RFC 9112, section 3)."""
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers.http.authority import is_authority
@@ -54,8 +54,8 @@ class RequestLine:
         self.minor = minor
         self.authority = authority
         self.what = what or f"{method} {path}".encode("ascii")
-        self.memo: dict[str, str] | None = None
-        """What the WSGI gateway made of this line; kept here to live as long."""
+        self.memo: dict[str, Any] | None = None  # Any: a gateway's values
+        """What the worker's gateway made of this line; kept here to live as long."""
 
 
 class QuickLines(Kept[bytes, RequestLine | None]):

@@ -1,0 +1,92 @@
+"""ASGI: requests to the application, whoever turns the event loop.
+
+Decides which exchange answers a request, and what they all have in common. Must not
+know the loop: exchanges wait for events that the worker makes.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from heeler.workers.asgi_http import HttpExchange
+from heeler.workers.asgi_scope import Scope, ScopeMaker
+from heeler.workers.clock import http_date
+from heeler.workers.exchange import Exchange
+from heeler.workers.http.request import Request
+from heeler.workers.http.response import ResponseEncoder
+from heeler.workers.proxies import TrustedProxies
+from heeler.workers.reporter import Reported, Reporter
+from heeler.workers.sources import Connection
+
+if TYPE_CHECKING:
+    from heeler.workers.asgi_worker import AsgiWorker
+    from heeler.workers.streaming_connection import StreamingConnection
+
+Message = dict[str, Any]  # Any: what ASGI puts into it
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class AsgiGateway:
+    """Takes requests to an ASGI application.
+
+    Args:
+        worker: whose requests they are; its configuration, scoreboard row, logs and hooks are used.
+        application: the ASGI callable.
+
+    Process: the worker, in its loop.
+    """
+
+    def __init__(self, worker: "AsgiWorker", application: Application) -> None:
+        config = worker.config
+        self.worker: Final = worker
+        self.application: Final = application
+        self.reporter: Final = Reporter(worker)
+        self.log_refusal: Final = self.reporter.refused
+        self.encoder: Final = ResponseEncoder(b"heeler")
+        self.disconnect_grace: Final = float(config.disconnect_grace)
+        self.pre_request: Final[Callable[..., object] | None] = config.pre_request
+        proxies = TrustedProxies(config.forwarded_allow_ips, config.secure_scheme_headers, config.forwarder_headers)
+        self.trusts: Final = proxies.trusts
+        self.scopes: Final = ScopeMaker(worker, proxies)
+        self.connection_environ: Final[Callable[[Connection], Scope]] = self.scopes.connection
+        self._is_watched = self.reporter.is_watched
+        self._answered = worker.tally.answered
+        self._date = b""
+        self._date_ends_ns = 0
+
+    def exchange(self, connection: "StreamingConnection", request: Request, started_ns: int) -> Exchange:
+        """Return who answers `request`, which has come in at `started_ns`."""
+        if request.fields.upgrade:
+            from heeler.workers.websocket_handshake import is_websocket  # late: many applications have none
+
+            if is_websocket(request):
+                from heeler.workers.websocket import WebSocketExchange
+
+                return WebSocketExchange(self, connection, request, started_ns)
+        return HttpExchange(self, connection, request, started_ns)
+
+    def date(self, now_ns: int) -> bytes:
+        """Return the value of Date at `now_ns`; the same object for a second."""
+        if now_ns >= self._date_ends_ns:
+            self._date, left_ns = http_date()
+            self._date_ends_ns = now_ns + left_ns
+        return self._date
+
+    def done(self, exchange: Exchange, response: Reported, request: Request, started_ns: int, peer: str) -> None:
+        """Count and report a response that is complete, or cut: once for each exchange, before the connection goes on.
+
+        Args:
+            exchange: whose response it is.
+            response: what is told of it.
+            request: what it answers.
+            started_ns: when that came in.
+            peer: the client's address.
+        """
+        worker = self.worker
+        worker.last_response_ns = ended_ns = time.monotonic_ns()
+        self._answered(min(response.code // 100, 5), response.sent, ended_ns - started_ns)
+        if self._is_watched or response.fault is not None:
+            self.reporter.report(request, response, peer, None, ended_ns - started_ns)
+        worker.response_done(exchange)
