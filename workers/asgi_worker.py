@@ -48,6 +48,7 @@ class AsgiWorker(ReactorWorker):
     interfaces: ClassVar[frozenset[str]] = frozenset({"asgi"})
     settings: ClassVar[tuple[Setting, ...]] = ASGI_SETTINGS
     connection_class = StreamingConnection
+    gateway: AsgiGateway  # type: ignore[assignment]  # it has what the reactor asks of one
     ready_after_setup = False
 
     def __init__(self, boot: Boot) -> None:

@@ -4,7 +4,7 @@ import contextvars
 import math
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
@@ -24,7 +24,7 @@ class AsyncioWorker(AsgiWorker):
     """Turns the reactor in an asyncio loop: its descriptor is one that the loop watches."""
 
     name = "asyncio"
-    settings: tuple[Setting, ...] = (*ASGI_SETTINGS, LOOP)
+    settings: ClassVar[tuple[Setting, ...]] = (*ASGI_SETTINGS, LOOP)
 
     def __init__(self, boot: Boot) -> None:
         super().__init__(boot)
