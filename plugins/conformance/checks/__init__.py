@@ -1,0 +1,1 @@
+"""What is promised, a module a theme; `heeler.plugins.conformance.table` has them in their order."""
