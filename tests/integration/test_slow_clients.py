@@ -1,7 +1,6 @@
 """Slow clients cost a descriptor each, and nobody else's time."""
 
 import hashlib
-import resource
 import select
 import socket
 import time
@@ -13,7 +12,6 @@ import pytest
 import wsgi_cases
 from support.client import Client, build_request
 from support.gate import FILES, Waiting
-from support.processes import memory_kib
 from support.server import WORKER_CLASSES, Server
 
 GET = build_request("GET", "/length")
@@ -92,42 +90,6 @@ def test_nobody_waits_for_slow_clients(worker_class: str, case: str) -> None:
             client.close()
         print(f"longest wait beside slow clients ({worker_class}, {case}): {longest_s * 1000:.1f} ms")
         assert longest_s < ALLOWED_S
-
-
-@pytest.mark.alone
-def test_ten_thousand_idle_connections(worker_class: str) -> None:
-    """One worker holds 10,000 idle connections, at a few KiB each, and serves others promptly."""
-    count = 10_000
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count + 1000
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), max(hard, wanted)))
-    socks: list[socket.socket] = []
-    args = ("--worker-connections", "11000", "--header-timeout", "120", "--backlog", "4096")
-    try:
-        with Server("wsgi_cases:app", "-k", worker_class, *args) as server:
-            (worker,) = server.worker_pids()
-            slowest(server, 100)
-            before_kib = memory_kib(worker)
-            for number in range(count):
-                sock = socket.create_connection(server.address)
-                socks.append(sock)
-                if number % 2:  # half of them have been served before
-                    sock.sendall(GET)
-                    assert sock.recv(4096).endswith(b"hello")
-            longest_s = slowest(server, 300)
-            each_kib = (memory_kib(worker) - before_kib) / count
-            print(f"idle connection ({worker_class}): {each_kib:.2f} KiB; longest wait {longest_s * 1000:.1f} ms")
-            assert longest_s < ALLOWED_S
-            assert each_kib < 8
-            for sock in socks[1::100]:
-                sock.sendall(GET)
-                assert sock.recv(4096).endswith(b"hello")
-            for sock in socks:
-                sock.close()
-    finally:
-        for sock in socks:
-            sock.close()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize("case", ["large", "large_pieces", "large_chunks", "file_large"])
