@@ -21,6 +21,7 @@ from heeler.workers.sources import Connection
 if TYPE_CHECKING:
     from heeler.workers.asgi_worker import AsgiWorker
     from heeler.workers.streaming_connection import StreamingConnection
+    from heeler.workers.websocket_gateway import WebSocketGateway
 
 Message = dict[str, Any]  # Any: what ASGI puts into it
 Receive = Callable[[], Awaitable[Message]]
@@ -55,6 +56,7 @@ class AsgiGateway:
         self._answered = worker.tally.answered
         self._date = b""
         self._date_ends_ns = 0
+        self._websockets: WebSocketGateway | None = None
 
     def exchange(self, connection: "StreamingConnection", request: Request, started_ns: int) -> Exchange:
         """Return who answers `request`, which has come in at `started_ns`."""
@@ -62,10 +64,16 @@ class AsgiGateway:
             from heeler.workers.websocket_handshake import is_websocket  # late: many applications have none
 
             if is_websocket(request):
-                from heeler.workers.websocket import WebSocketExchange
-
-                return WebSocketExchange(self, connection, request, started_ns)
+                return self._open_websockets().exchange(connection, request, started_ns)
         return HttpExchange(self, connection, request, started_ns)
+
+    def _open_websockets(self) -> "WebSocketGateway":
+        """Return what serves WebSockets; made with the first of them."""
+        if self._websockets is None:
+            from heeler.workers.websocket_gateway import WebSocketGateway
+
+            self._websockets = WebSocketGateway(self)
+        return self._websockets
 
     def date(self, now_ns: int) -> bytes:
         """Return the value of Date at `now_ns`; the same object for a second."""

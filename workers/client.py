@@ -34,3 +34,14 @@ class Client(Protocol):
 
     def abort(self) -> None:
         """Cut the connection so that the client cannot take what it has for the whole."""
+
+
+def stems_from_leaving(error: BaseException | None) -> bool:
+    """Whether `error` came of writing to a client that is gone, and of nothing else."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(stems_from_leaving(each) for each in error.exceptions)
+    while error is not None:
+        if isinstance(error, ClientGoneError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -13,10 +13,13 @@ from typing import Final
 
 from heeler.plugins.errors import LocalProtocolError, RemoteProtocolError
 from heeler.workers.http.request import Request
-from heeler.workers.http.response_fields import FieldLines
+from heeler.workers.http.response_fields import Kind, RawFieldLines, Special
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _is_token: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_SWITCHING: Final = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+)
 _VERSION_LINES: Final = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
 
 
@@ -103,59 +106,45 @@ def accept_head(
     subprotocol: str | None,
     extensions: str | None,
     headers: Iterable[tuple[bytes, bytes]],
-    lines: FieldLines,
+    lines: RawFieldLines,
     date: bytes,
-) -> tuple[bytes, list[tuple[str, str]]]:
-    """Return the head of the 101 response, and the application's headers as text.
+) -> bytes:
+    """Return the head of the 101 response.
 
     Args:
         handshake: what is accepted.
         subprotocol: what the application chose of those offered, None for none.
         extensions: the value of Sec-WebSocket-Extensions, None where none was agreed on.
         headers: the application's.
-        lines: checks and keeps header lines.
+        lines: checks header lines and keeps them.
         date: the value of Date.
 
     Raises:
         LocalProtocolError: the application said what may not be sent.
     """
-    parts = [
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
-        handshake.accept,
-        b"\r\n",
-    ]
+    parts = [_SWITCHING, handshake.accept, b"\r\n"]
     if subprotocol is not None:
         if subprotocol not in handshake.subprotocols:
-            raise LocalProtocolError(f"subprotocol {subprotocol!r} is none of those that the client offers")
+            raise LocalProtocolError(f"the subprotocol {subprotocol!r} is none of those that the client offers")
         parts.append(b"Sec-WebSocket-Protocol: %b\r\n" % subprotocol.encode("ascii"))
     if extensions is not None:
         parts.append(b"Sec-WebSocket-Extensions: %b\r\n" % extensions.encode("ascii"))
-    texts = _header_lines(headers, lines, parts)
-    names = {name.lower() for name, _ in texts}
-    if "server" not in names:
-        parts.append(b"Server: heeler\r\n")
-    if "date" not in names:
-        parts.append(b"Date: %b\r\n" % date)
-    parts.append(b"\r\n")
-    return b"".join(parts), texts
+    own = {Kind.SERVER: b"Server: heeler\r\n", Kind.DATE: b"Date: %b\r\n" % date}
+    try:
+        for name, value in headers:
+            line = _line(name, value, lines)
+            if isinstance(line, Special):
+                own.pop(line.kind, None)
+            parts.append(line.data if isinstance(line, Special) else line)
+    except (TypeError, ValueError) as error:
+        raise LocalProtocolError("the headers of websocket.accept must be pairs of bytes") from error
+    return b"".join((*parts, *own.values(), b"\r\n"))
 
 
-def _header_lines(
-    headers: Iterable[tuple[bytes, bytes]], lines: FieldLines, parts: list[bytes]
-) -> list[tuple[str, str]]:
-    """Add the lines of the application's `headers` to `parts`; return them as text."""
-    texts = []
-    for name, value in headers:
-        pair = (bytes(name).decode("latin-1"), bytes(value).decode("latin-1"))
-        if pair[0].lower().startswith("sec-websocket-"):
-            raise LocalProtocolError(
-                f"the header {pair[0]} is the server's to send; a subprotocol is named by `subprotocol`"
-            )
-        line = lines[pair]
-        if isinstance(line, int):
-            continue  # a 101 response has no content
-        data = line if isinstance(line, bytes) else line.data
-        if data:
-            parts.append(data)
-            texts.append(pair)
-    return texts
+def _line(name: bytes, value: bytes, lines: RawFieldLines) -> bytes | Special:
+    """Return the line of one header of the application's."""
+    if name.lower().startswith(b"sec-websocket-"):
+        reason = "Sec-WebSocket-* headers are the server's; `subprotocol` of websocket.accept names a subprotocol"
+        raise LocalProtocolError(reason)
+    line = lines[name, value]
+    return b"" if isinstance(line, int) else line  # a 101 response has no content
