@@ -23,6 +23,7 @@ from heeler.workers.lifespan import Lifespan
 from heeler.workers.logs import event
 from heeler.workers.reactor import ReactorWorker
 from heeler.workers.streaming_connection import StreamingConnection
+from heeler.workers.wsgi_exchange import WsgiBridge
 
 OBEY_S: Final = 5.0
 """How long a cancelled request may go on before its connection is cut."""
@@ -48,7 +49,7 @@ class AsgiWorker(ReactorWorker):
     interfaces: ClassVar[frozenset[str]] = frozenset({"asgi"})
     settings: ClassVar[tuple[Setting, ...]] = ASGI_SETTINGS
     connection_class = StreamingConnection
-    gateway: AsgiGateway  # type: ignore[assignment]  # it has what the reactor asks of one
+    gateway: AsgiGateway | WsgiBridge  # type: ignore[assignment]  # it has what the reactor asks of one
     ready_after_setup = False
 
     def __init__(self, boot: Boot) -> None:
@@ -99,7 +100,7 @@ class AsgiWorker(ReactorWorker):
         self.row.set("capacity", self.free)
 
     @override
-    def make_gateway(self) -> AsgiGateway:  # type: ignore[override]
+    def make_gateway(self) -> AsgiGateway | WsgiBridge:  # type: ignore[override]
         assert self.application is not None
         return AsgiGateway(self, self.application.callable)
 
@@ -110,7 +111,8 @@ class AsgiWorker(ReactorWorker):
             BootError: the application refused to start.
         """
         assert self.application is not None
-        lifespan = Lifespan(self, self.application.callable, self.config.lifespan)
+        is_asgi = self.application.interface == "asgi"
+        lifespan = Lifespan(self, self.application.callable, self.config.lifespan if is_asgi else "off")
         self.start_lifespan(lifespan)
         await lifespan.startup()
         if self.announce():

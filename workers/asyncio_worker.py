@@ -4,26 +4,39 @@ import contextvars
 import math
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from typing_extensions import override
 
 from heeler.plugins.setting import Setting
+from heeler.workers.asgi import AsgiGateway
 from heeler.workers.asgi_settings import ASGI_SETTINGS
 from heeler.workers.asgi_worker import AsgiWorker
 from heeler.workers.base import Boot
 from heeler.workers.event_loop import LOOP, loop_factory
 from heeler.workers.exchange import Exchange
 from heeler.workers.lifespan import Lifespan
+from heeler.workers.shared_tally import SharedTally
+from heeler.workers.wsgi import Gateway
+from heeler.workers.wsgi_exchange import WsgiBridge, WsgiExchange
 
 if TYPE_CHECKING:
     import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+WIND_UP_S: Final = 1.0
+"""How long tasks and generators that the application left may take to end."""
+
+LEAST_THREADS: Final = 4
+"""How many requests of a WSGI application run at once where `threads` does not say more."""
 
 
 class AsyncioWorker(AsgiWorker):
     """Turns the reactor in an asyncio loop: its descriptor is one that the loop watches."""
 
     name = "asyncio"
+    interfaces = frozenset({"asgi", "wsgi"})
+    tally_class = SharedTally
     settings: ClassVar[tuple[Setting, ...]] = (*ASGI_SETTINGS, LOOP)
 
     def __init__(self, boot: Boot) -> None:
@@ -35,17 +48,38 @@ class AsyncioWorker(AsgiWorker):
         self._over: asyncio.Event
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
+        self._runner: asyncio.Runner
+        self._threads: ThreadPoolExecutor
         self._tasks: set[asyncio.Task[None]] = set()
 
     @override
-    def run(self) -> None:
+    def setup(self) -> None:
         import asyncio  # not before the fork: the arbiter has no use for it
+        from concurrent.futures import ThreadPoolExecutor
 
         self._over, self._new_event, self._new_task = asyncio.Event(), asyncio.Event, asyncio.Task
-        runner = asyncio.Runner(loop_factory=loop_factory(self.config.loop))
-        self._loop = runner.get_loop()
-        runner.run(self.serve())
+        self._runner = asyncio.Runner(loop_factory=loop_factory(self.config.loop))
+        self._loop = self._runner.get_loop()
+        self._threads = ThreadPoolExecutor(max(self.config.threads, LEAST_THREADS), "heeler-wsgi")
+        super().setup()
+
+    @override
+    def run(self) -> None:
+        # The runner is never closed: it would wait for whatever the application left in the default executor.
+        self._runner.run(self.serve())
         self._loop.remove_reader(self.poll_fd)
+        self._runner.run(self._wind_up())
+
+    async def _wind_up(self) -> None:
+        """End what the application left in the loop."""
+        import asyncio
+
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=WIND_UP_S)
+        await self.within(WIND_UP_S, self._loop.shutdown_asyncgens())
 
     # -- the reactor in the loop
 
@@ -76,6 +110,26 @@ class AsyncioWorker(AsgiWorker):
     def nudge(self) -> None:
         self._loop.call_soon(self._turn)
 
+    # -- WSGI
+
+    @override
+    def make_gateway(self) -> AsgiGateway | WsgiBridge:  # type: ignore[override]  # as in AsgiWorker
+        application = self.application
+        assert application is not None
+        if application.interface == "asgi":
+            return super().make_gateway()
+        gateway = Gateway(self, application.callable, multithread=True)
+        return WsgiBridge(self, gateway, self._loop.call_soon_threadsafe, self._run_in_thread)
+
+    def _run_in_thread(self, work: Callable[[], None], then: Callable[[], None]) -> None:
+        def run() -> None:
+            try:
+                work()
+            finally:
+                self._loop.call_soon_threadsafe(then)
+
+        self._threads.submit(run)
+
     # -- tasks
 
     @override
@@ -97,7 +151,10 @@ class AsyncioWorker(AsgiWorker):
 
     @override
     def cancel(self, exchange: Exchange) -> None:
-        exchange.task.cancel()
+        if isinstance(exchange, WsgiExchange):
+            exchange.interrupt()
+        else:
+            exchange.task.cancel()
 
     @override
     async def within(self, seconds: float, work: Awaitable[object]) -> bool:

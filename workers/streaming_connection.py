@@ -120,8 +120,8 @@ class StreamingConnection(HttpConnection):
     @override
     def _receive_events(self, events: list[Event]) -> None:
         for position, item in enumerate(events):
-            if self.closed:
-                return
+            if self.closed or self.refusal is not None:
+                break
             if type(item) is bytes:
                 self._pass_on(item)
             elif type(item) is Request:
@@ -196,6 +196,15 @@ class StreamingConnection(HttpConnection):
             self._quiet_until = time.monotonic() + self.worker.body_timeout
             if not self.closed:
                 self._settle()
+
+    def refuse(self, error: RemoteProtocolError) -> None:
+        """Answer with an error instead, and close."""
+        self._refuse(error)
+
+    def limit_run(self, seconds: float) -> None:
+        """From now on the application may be at work on the request for `seconds`."""
+        self.run_until = time.monotonic() + seconds
+        self.rearm()
 
     def switch(self) -> None:
         """From now on bytes go to the exchange as they are."""

@@ -28,10 +28,10 @@ from support.output import Output
 APPS: Final = pathlib.Path(__file__).resolve().parents[1] / "apps"
 """The folder of the applications that tests serve; where a server starts unless told otherwise."""
 
-WORKER_CLASSES: Final = ("sync",)
+WORKER_CLASSES: Final = ("sync", "asyncio")
 """The built-in worker classes, which all serve WSGI; tests that hold for all of them are parametrised over it."""
 
-ASGI_CLASSES: Final[tuple[str, ...]] = ()
+ASGI_CLASSES: Final[tuple[str, ...]] = ("asyncio",)
 """Those that serve ASGI too."""
 
 SERVED: Final = (*((name, "wsgi") for name in WORKER_CLASSES), *((name, "asgi") for name in ASGI_CLASSES))

@@ -1,0 +1,230 @@
+"""A WSGI application behind a connection that streams: it runs in a thread, and its response goes out in the loop.
+
+Decides what crosses from the thread to the loop and back. Must not know how a response is made.
+"""
+
+import contextlib
+import logging
+import math
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from heeler.plugins.errors import RemoteProtocolError
+from heeler.workers.body import RequestBody
+from heeler.workers.client import ClientGoneError
+from heeler.workers.http.request import Request
+from heeler.workers.interruption import Interruption
+from heeler.workers.logs import event
+from heeler.workers.overrun import is_in_application
+from heeler.workers.sources import Connection
+from heeler.workers.wsgi import Gateway
+
+if TYPE_CHECKING:
+    from heeler.workers.asgi_worker import AsgiWorker, Event
+    from heeler.workers.streaming_connection import StreamingConnection
+
+_AGAIN_S: Final = 0.02
+
+Post = Callable[..., object]
+"""Calls a function with arguments in the loop, soon; from any thread."""
+
+RunInThread = Callable[[Callable[[], None], Callable[[], None]], object]
+"""Runs the first in a thread, then calls the second in the loop."""
+
+
+class WsgiBridge:
+    """What a worker that streams needs of a gateway, for a WSGI application.
+
+    Args:
+        worker: whose requests they are.
+        gateway: runs the application.
+        post: see `Post`.
+        run: see `RunInThread`.
+    """
+
+    def __init__(self, worker: "AsgiWorker", gateway: Gateway, post: Post, run: RunInThread) -> None:
+        self.worker: Final = worker
+        self.gateway: Final = gateway
+        self.post: Final = post
+        self.run: Final = run
+        self.trusts: Final = gateway.trusts
+        self.log_refusal: Final = gateway.log_refusal
+
+    def connection_environ(self, connection: Connection) -> dict[str, Any]:
+        """Return what `connection` adds to the environ of every request on it."""
+        return self.gateway.connection_environ(connection)
+
+    def exchange(self, connection: "StreamingConnection", request: Request, started_ns: int) -> "WsgiExchange":
+        """Return who answers `request`, which has come in at `started_ns`."""
+        return WsgiExchange(self, connection, request, started_ns)
+
+
+class WsgiExchange:
+    """One request with a WSGI application: an `Exchange` to the connection, a `Client` to the gateway."""
+
+    # Set by the worker.
+    entry: int
+    task: Any  # Any: of the worker's event loop
+
+    def __init__(
+        self, bridge: WsgiBridge, connection: "StreamingConnection", request: Request, started_ns: int
+    ) -> None:
+        worker = bridge.worker
+        self._bridge = bridge
+        self._connection = connection
+        self._request = request
+        self._started_ns = started_ns
+        self._body = None if request.complete else RequestBody(worker.body_memory, worker.spool_dir)
+        self._whole: Event | None = None
+        self._over: Event = worker.event()
+        self._is_cut = False
+        self._keep_alive = False
+        self._has_room = threading.Event()
+        self._interruption: Interruption | None = None
+        self._thread = 0
+        self._limit = worker.response_memory
+        self._pending = 0
+        """Bytes on the way to the loop, and bytes pending there when that was last seen."""
+        self.environ = connection.environ
+        self.peer = connection.peer
+        self.trusted = connection.trusted
+        self.deadline = math.inf
+        self.has_begun = False
+        self.timed_out = False
+        if self._body is not None:
+            self._whole = worker.event()
+
+    # -- in the loop
+
+    async def run(self) -> None:
+        """Have the application run once the request is whole, and wait for its end."""
+        if self._whole is not None:
+            self._connection.limit_run(math.inf)  # the client's time is not the application's
+            self._connection.ask_on()
+            await self._whole.wait()
+            self._started_ns = time.monotonic_ns()
+            self._connection.limit_run(self._bridge.worker.request_timeout)
+        if self._is_cut:
+            self._end()
+            return
+        self._bridge.run(self._serve, self._served)
+        await self._over.wait()
+
+    def _served(self) -> None:
+        """The thread is done, and all it has written was taken over."""
+        self._end()
+        self._connection.finish(self._keep_alive)
+        self._over.set()
+
+    def _end(self) -> None:
+        if self._body is not None:
+            self._body.close()
+        self._bridge.worker.response_done(self)
+
+    def on_content(self, data: bytes) -> bool:
+        """Keep it until it is whole."""
+        assert self._body is not None, "content of a request that has none"
+        try:
+            self._body.write(data)
+        except OSError as error:
+            event(self._bridge.worker.log, logging.ERROR, "request body lost", peer=self.peer[0], error=error.strerror)
+            self._connection.refuse(RemoteProtocolError("the body cannot be stored", 507))
+        return True
+
+    def on_end(self) -> None:
+        """The request is whole."""
+        if self._whole is not None:
+            self._whole.set()
+
+    def on_data(self, data: bytes) -> bool:  # noqa: ARG002
+        """Never called: nothing switches the connection."""
+        raise AssertionError("raw bytes in a WSGI exchange")
+
+    def on_drained(self) -> None:
+        """The client takes what it is sent."""
+        self._pending = self._connection.pending_memory()
+        self._has_room.set()
+
+    def on_gone(self, *, cut: bool) -> None:
+        """A client that ended its side may still read; one that is cut does not."""
+        if cut:
+            self._is_cut = True
+            self._has_room.set()
+            if self._whole is not None:
+                self._whole.set()
+
+    def on_deadline(self, now: float) -> None:
+        """Never called: there is no deadline."""
+
+    def on_stop(self, *, soon: bool) -> None:
+        """It ends by itself, or is cut."""
+
+    def interrupt(self) -> None:
+        """Raise RequestTimeout in the application; where it is not at work just now, look again soon."""
+        if self._interruption is None:
+            return
+        if is_in_application(sys._current_frames().get(self._thread)):  # noqa: SLF001 - the public way to threads' frames
+            self._interruption.interrupt()
+        else:
+            self._bridge.worker.cancel_later(self, _AGAIN_S)
+
+    # -- in the thread
+
+    def _serve(self) -> None:
+        bridge = self._bridge
+        self._thread = threading.get_ident()
+        self._interruption = interruption = Interruption()
+        interruption.allow()
+        try:
+            self._keep_alive = bridge.gateway.serve(self, self._request, self._body, self._started_ns)
+        finally:
+            interruption.forbid()
+
+    def write(self, data: bytes) -> None:
+        """Send `data` in the loop.
+
+        Raises:
+            ClientGoneError: nobody reads it any more.
+        Blocking: while more than `response_memory` bytes are pending.
+        """
+        if self._is_cut:
+            raise ClientGoneError("the client is gone")
+        self.has_begun = True
+        self._has_room.clear()
+        self._pending += len(data)
+        self._bridge.post(self._send, data)
+        while self._pending > self._limit and not self._is_cut:
+            self._has_room.wait()
+            self._has_room.clear()
+
+    def _send(self, data: bytes) -> None:
+        with contextlib.suppress(ClientGoneError):
+            if not self._is_cut:
+                self._connection.write(data)
+        self.on_drained()
+
+    def write_file(self, fd: int, offset: int, count: int) -> None:
+        """Send a part of a file, which may be closed as soon as this returns.
+
+        Raises:
+            ClientGoneError: nobody reads it any more.
+        """
+        if self._is_cut:
+            raise ClientGoneError("the client is gone")
+        self.has_begun = True
+        self._bridge.post(self._send_file, os.dup(fd), offset, count)
+
+    def _send_file(self, fd: int, offset: int, count: int) -> None:
+        with contextlib.suppress(ClientGoneError):
+            if not self._is_cut:
+                self._connection.write_file(fd, offset, count)
+        os.close(fd)
+
+    def abort(self) -> None:
+        """Cut the connection so that the client cannot take what it has for the whole."""
+        self._is_cut = True
+        self._bridge.post(self._connection.abort)
