@@ -85,6 +85,8 @@ class HttpExchange(HttpResponse):
             await gateway.application(scope, self.receive, self.send)
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             self._raised(error)
+        except GeneratorExit:  # the worker ends
+            raise
         except BaseException as error:  # cancellation, whatever the loop has for it
             self._cancelled(error)
             raise
@@ -98,13 +100,9 @@ class HttpExchange(HttpResponse):
         if not self._is_given:
             if content is None:
                 self._is_given = True
-                return {"type": "http.request", "body": b"", "more_body": False}
-            if not self._is_over:
-                content.ask()
-            while not content.is_ready and not self._is_over:
-                await self._await_news()
-            # What is cut short must not pass for the whole.
-            if content.has_ended if self._state is _GONE else self._state is not _SENT:
+                if self._state is not _SENT:
+                    return {"type": "http.request", "body": b"", "more_body": False}
+            elif await self._has_content(content):
                 body = content.take()
                 self._is_given = content.has_ended
                 return {"type": "http.request", "body": body, "more_body": not content.has_ended}
@@ -139,6 +137,16 @@ class HttpExchange(HttpResponse):
     @property
     def _is_over(self) -> bool:
         return self._state is _SENT or self._state is _GONE
+
+    async def _has_content(self, content: Content) -> bool:
+        """Wait for content; False where there is none to give any more."""
+        if not self._is_over:
+            content.ask()
+        while not content.is_ready and not self._is_over:
+            await self._await_news()
+        if self._state is _GONE:
+            return content.has_ended  # what is cut short must not pass for the whole
+        return self._state is not _SENT
 
     async def _await_news(self) -> None:
         """Wait until `receive` should look again."""

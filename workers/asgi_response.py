@@ -174,6 +174,8 @@ class HttpResponse(abc.ABC):
     def _make_head(self, length: int | None) -> Head:
         """Decide the head; `length` is the body's where it is known."""
         gateway, line = self._gateway, self.request.line
+        if self._wants_trailers:
+            self._wants_trailers = self._takes_trailers()
         head = gateway.encoder.encode_raw(
             self._status,
             self._headers,
@@ -182,7 +184,7 @@ class HttpResponse(abc.ABC):
             self.request.keep_alive and gateway.worker.keep_alive,
             gateway.date(time.monotonic_ns()),
             length,
-            self._wants_trailers and self._takes_trailers(),
+            self._wants_trailers,
         )
         self.head = head
         self.has_begun = True
@@ -269,8 +271,7 @@ class HttpResponse(abc.ABC):
         return room
 
     def _send_trailers(self, message: Message) -> None:
-        if self._takes_trailers():
-            self._trailers += self._gateway.encoder.field_lines(message.get("headers", ()))
+        self._trailers += self._gateway.encoder.field_lines(message.get("headers", ()))
         if not message.get("more_trailers", False):
             self._end_trailers()
 
