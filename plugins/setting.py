@@ -27,6 +27,7 @@ class Setting:
         example: a value people would write, for the docs.
         reloadable: True where a reload (HUP) applies a new value.
         gunicorn: what a Gunicorn user must know when it differs; empty where it does not.
+        aliases: what else it is called in the config module: Gunicorn's name for it.
     """
 
     name: str
@@ -44,3 +45,4 @@ class Setting:
     example: str = ""
     reloadable: bool = True
     gunicorn: str = ""
+    aliases: tuple[str, ...] = ()

@@ -14,8 +14,9 @@ ASGI_SETTINGS: Final = (
         " not supported, `on` for a failed boot, `off` does not ask. An application that says"
         " `lifespan.startup.failed` does not boot in either case.",
         "ASGI",
-        cli=("--lifespan",),
+        cli=("--lifespan", "--asgi-lifespan"),
         metavar="auto|on|off",
+        aliases=("asgi_lifespan",),
     ),
     Setting(
         "lifespan_shutdown_timeout",
@@ -33,8 +34,10 @@ ASGI_SETTINGS: Final = (
         30,
         "How long a request whose client is gone may go on before it is cancelled; 0 = never cancelled.",
         "ASGI",
-        cli=("--disconnect-grace",),
+        cli=("--disconnect-grace", "--asgi-disconnect-grace-period"),
         metavar="SECONDS",
+        aliases=("asgi_disconnect_grace_period",),
+        gunicorn="The default is 3 there.",
     ),
     Setting(
         "websocket_max_size",
@@ -42,8 +45,10 @@ ASGI_SETTINGS: Final = (
         16777216,
         "The largest WebSocket message that is taken, in bytes; a larger one closes the connection with 1009.",
         "ASGI",
-        cli=("--websocket-max-size",),
+        cli=("--websocket-max-size", "--websocket-max-message-size"),
         metavar="BYTES",
+        aliases=("websocket_max_message_size",),
+        gunicorn="There 0 means no limit; say how large a message may be.",
     ),
     Setting(
         "websocket_ping_interval",

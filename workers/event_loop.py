@@ -31,8 +31,10 @@ LOOP = Setting(
     "auto",
     "The event loop: `auto` is uvloop where it is installed; `module:factory` is called without arguments.",
     "asyncio worker",
-    cli=("--loop",),
+    cli=("--loop", "--asgi-loop"),
     metavar="NAME",
+    example="uvloop",
+    aliases=("asgi_loop",),
 )
 
 

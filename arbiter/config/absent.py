@@ -48,6 +48,7 @@ _TLS: Final = "TLS is"
 _HTTP2: Final = "there is no HTTP/2 in this version yet"
 _SYSLOG: Final = "there is no syslog output"
 _DIRTY: Final = "Heeler has no dirty workers: give long tasks to a task queue, or to a second server"
+_NO_ASGI: Final = "it is for worker classes that serve ASGI"
 _GRAMMAR: Final = "what RFC 9112 says to refuse is refused, since two servers may read it in two ways; fix the client"
 
 ABSENT: Final[tuple[Absent, ...]] = (
@@ -102,11 +103,10 @@ ABSENT: Final[tuple[Absent, ...]] = (
     Absent("permit_unconventional_http_version", ("--permit-unconventional-http-version",), _GRAMMAR, switch=True),
     Absent("casefold_http_method", ("--casefold-http-method",), _GRAMMAR, switch=True),
     _nothing("http_parser", ("--http-parser",), "there is one parser, in C"),
-    _later("asgi_loop", ("--asgi-loop",), "ASGI is", "auto"),
-    _later("asgi_lifespan", ("--asgi-lifespan",), "ASGI is", "auto"),
-    _later("asgi_disconnect_grace_period", ("--asgi-disconnect-grace-period",), "ASGI is", 3),
-    _later("websocket_max_message_size", ("--websocket-max-message-size",), "WebSocket is", 16777216),
-    _later("root_path", ("--root-path",), "ASGI is"),
+    _nothing("asgi_loop", ("--asgi-loop",), _NO_ASGI),
+    _nothing("asgi_lifespan", ("--asgi-lifespan",), _NO_ASGI),
+    _nothing("asgi_disconnect_grace_period", ("--asgi-disconnect-grace-period",), _NO_ASGI),
+    _nothing("websocket_max_message_size", ("--websocket-max-message-size",), _NO_ASGI),
     Absent("dirty_apps", ("--dirty-app",), _DIRTY),
     Absent("dirty_workers", ("--dirty-workers",), _DIRTY, (0,)),
     _nothing("dirty_timeout", ("--dirty-timeout",), _DIRTY),

@@ -11,6 +11,7 @@ from pathlib import Path
 from heeler.arbiter.config.absent import ABSENT
 from heeler.arbiter.config.table import SETTINGS
 from heeler.plugins.hooks import HOOKS
+from heeler.plugins.registry import workers
 from heeler.plugins.setting import Setting
 
 _SETTINGS_INTRO = """\
@@ -28,8 +29,8 @@ A setting has one name. It is given, each way winning over the ones before it,
 A list replaces the list of a lower layer, it never extends it.
 An empty variable counts as unset.
 `heeler config` prints the settings in force, each with where its value came from.
-A worker class may bring settings of its own, which are given in the same ways;
-`heeler -k NAME --help` shows them.
+A worker class may bring settings of its own, which are given in the same ways
+and are unknown where another class is chosen; `heeler -k NAME --help` shows them.
 
 Names that mean nothing are refused: a flag, a variable that begins with `HEELER_`,
 and a plain `name = value` in the config module that nothing else there reads.
@@ -72,16 +73,27 @@ and `sys.exit()` in `on_starting`, `post_fork` or `post_worker_init` refuses to 
 """
 
 
-def settings_page(settings: Sequence[Setting] = SETTINGS) -> str:
-    """Return the page on settings."""
+def settings_page() -> str:
+    """Return the page on settings: the core's, and those of the worker classes that Heeler brings."""
     parts = [_SETTINGS_INTRO]
-    for section, group in groupby(settings, key=lambda setting: setting.section):
+    core: list[tuple[Setting, list[str]]] = [(setting, []) for setting in SETTINGS]
+    for section, group in groupby(core + own_settings(), key=lambda each: each[0].section):
         if section != "Hooks":
             parts.append(f"## {section}\n")
-            parts.extend(_setting(setting) for setting in group)
+            parts.extend(_setting(setting, classes) for setting, classes in group)
     parts.append("## Hooks\n\nFunctions in the config module; see [hooks](hooks.md).\n")
     rows = "".join(f"| `{each.name}` | {_code(each.flags)} | {each.reason} |\n" for each in ABSENT)
     return "\n".join(parts) + "\n" + _ABSENT_INTRO + rows
+
+
+def own_settings() -> list[tuple[Setting, list[str]]]:
+    """Return the settings that our own worker classes bring, each with the names of those classes, by section."""
+    found: dict[str, tuple[Setting, list[str]]] = {}
+    for plugin in workers():
+        if plugin.distribution == "heeler":
+            for setting in getattr(plugin.load(), "settings", ()):
+                found.setdefault(setting.name, (setting, []))[1].append(plugin.name)
+    return sorted(found.values(), key=lambda each: each[0].section)
 
 
 def hooks_page() -> str:
@@ -97,8 +109,9 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _setting(setting: Setting) -> str:
-    facts = "\n".join(f"- {fact}" for fact in _facts(setting))
+def _setting(setting: Setting, classes: Sequence[str]) -> str:
+    only = [f"Worker classes: {_code(classes)}"] if classes else []
+    facts = "\n".join(f"- {fact}" for fact in (*only, *_facts(setting)))
     return f"### {setting.name}\n\n{setting.doc}\n\n{facts}\n"
 
 
@@ -107,6 +120,8 @@ def _facts(setting: Setting) -> Iterator[str]:
         metavar = "" if setting.flag else f" {setting.metavar or 'VALUE'}"
         again = ", may be repeated" if setting.repeat else ""
         yield f"Command line: {', '.join(f'`{flag}{metavar}`' for flag in setting.cli)}{again}"
+    if setting.aliases:
+        yield f"Config module: also {_code(setting.aliases)}"
     variables = (f"HEELER_{setting.name.upper()}", *setting.env)
     yield f"Environment: {_code(variables)}"
     yield f"Default: {_default(setting.default)}"

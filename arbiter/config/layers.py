@@ -45,8 +45,9 @@ class Layers:
 
     def given(self, settings: Sequence[Setting]) -> Iterator[Raw]:
         """Yield all that is given, the lowest layer first."""
+        ours = {alias: setting.name for setting in settings for alias in setting.aliases}
         for name, assignment in self.module.items():
-            yield Raw(name, assignment.value, assignment.source)
+            yield Raw(ours.get(name, name), assignment.value, assignment.source)
         for name, value, source in environment.given(settings, self.environ):
             yield Raw(name, value, source)
         for name, value in self.cmd_args.values.items():

@@ -197,6 +197,7 @@ def _check_names(read: Layers, settings: Sequence[Setting]) -> None:
         flags.check(given, settings)
     names = [setting.name for setting in settings]
     environment.check_names(names, read.environ)
+    names += [alias for setting in settings for alias in setting.aliases]
     for name, assignment in read.module.items():
         known = name in names or name in _ABSENT or name.startswith("_") or name.isupper()
         if not known and not assignment.is_read and not _is_definition(assignment.value):

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from heeler.arbiter.config.document import own_settings
 from heeler.arbiter.config.table import SETTINGS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -17,6 +18,7 @@ _TWO_SENTENCES = re.compile(r"(?<!e\.g)(?<!i\.e)[a-z)`]\. [A-Z]")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 _PATH = re.compile(r"`((?:arbiter|workers|plugins|tests|docs)/[\w./-]+)`")
+_OF_COMMANDS = {"--json", "--changed", "--help", "--version", "--directory"}
 _COMMAND = re.compile(r"^\s*(?:\$ )?(?:ExecStart=)?(?:\S*/)?heeler (.+)$", re.MULTILINE)
 
 
@@ -41,7 +43,8 @@ def test_paths_in_pages_exist(page: pathlib.Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_flags_in_commands_exist(page: pathlib.Path) -> None:
     """Each flag of a `heeler` command line in the documents is one that Heeler knows."""
-    known = {flag for setting in SETTINGS for flag in setting.cli} | {"--json", "--changed", "--help", "--version"}
+    settings = [*SETTINGS, *(setting for setting, _ in own_settings())]
+    known = {flag for setting in settings for flag in setting.cli} | _OF_COMMANDS
     text = page.read_text().replace("\\\n", " ")
     used = {flag for line in _COMMAND.findall(text) for flag in _FLAG.findall(line)}
     assert used - known == set()

@@ -79,13 +79,14 @@ HTTP = (
         _prefix,
         "",
         "The path that the application is mounted at, such as `/shop`: it is taken off the front of PATH_INFO and"
-        " becomes the environ's SCRIPT_NAME.",
+        " becomes the environ's SCRIPT_NAME, or the scope's `root_path`.",
         "HTTP",
-        cli=("--script-name",),
+        cli=("--script-name", "--root-path"),
         env=("SCRIPT_NAME",),
         metavar="PATH",
         example="/shop",
-        gunicorn="Gunicorn reads the variable only.",
+        aliases=("root_path",),
+        gunicorn="Gunicorn's `root_path` is for ASGI only; this is for both, and ASGI's `root_path`, too.",
     ),
     Setting(
         "header_map",

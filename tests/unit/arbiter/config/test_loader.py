@@ -180,6 +180,16 @@ def test_setting_without_effect_is_noted(tmp_path: pathlib.Path) -> None:
     assert notes == ("worker_tmp_dir (heeler.conf.py:1): no effect: heartbeats are words in shared memory, not files",)
 
 
+def test_gunicorn_name_of_a_setting_that_is_there(tmp_path: pathlib.Path) -> None:
+    """In its config module and on its command line; where the worker class has no such setting, it has no effect."""
+    conf = "asgi_lifespan = 'on'\nroot_path = '/shop'\nasgi_loop = 'asyncio'"
+    config = settings(tmp_path, "--asgi-loop", "auto", conf=conf).config
+    assert (config.lifespan, config.source("lifespan")) == ("on", "heeler.conf.py:1")
+    assert (config.script_name, config.loop) == ("/shop", "auto")
+    notes = settings(tmp_path, "-k", "sync").notes
+    assert [note.partition(" ")[0] for note in notes] == ["asgi_lifespan", "asgi_loop"]
+
+
 @pytest.mark.parametrize(
     ("argv", "passes"),
     [
