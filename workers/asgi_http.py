@@ -13,7 +13,7 @@ from typing_extensions import override
 from heeler.plugins.errors import RemoteProtocolError, RequestTimeout
 from heeler.workers.asgi_content import HIGH_WATER, Content
 from heeler.workers.asgi_response import HttpResponse, Message, State
-from heeler.workers.client import ClientGoneError
+from heeler.workers.client import ClientGoneError, stems_from_leaving
 from heeler.workers.http.error_page import error_page
 from heeler.workers.http.request import Request
 from heeler.workers.poller import WRITE
@@ -292,7 +292,7 @@ class HttpExchange(HttpResponse):
             self._gateway.log_refusal(self._connection.peer[0], error)
             self._answer(error.status_hint)
             return
-        if self._is_left and _is_disconnect(error):
+        if self._is_left and stems_from_leaving(error):
             if not self._is_over:
                 self._cut()
             return
@@ -313,14 +313,3 @@ class HttpExchange(HttpResponse):
             error = overrun
         self._gateway.reporter.failed(self.request, error)
         self._answer(504 if self.timed_out else 500)
-
-
-def _is_disconnect(error: BaseException | None) -> bool:
-    """Whether `error` comes of a client that is gone, and of nothing else."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(_is_disconnect(each) for each in error.exceptions)
-    while error is not None:
-        if isinstance(error, ClientGoneError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

@@ -11,7 +11,7 @@ import logging
 import os
 import types
 from collections.abc import Callable, Coroutine, Generator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from heeler.workers.access_entry import AccessEntry
 from heeler.workers.address import Address
@@ -223,12 +223,12 @@ class Exchanging(Stepped):
         address: str = "127.0.0.1:8000",
         before: "Exchanging | None" = None,
     ) -> None:
-        self.worker: Any = worker or FakeWorker()  # Any: only what is needed of a worker
-        self.gateway = before.gateway if before else AsgiGateway(self.worker, application)
+        self.worker = cast("Any", worker or FakeWorker())  # Any: only what is needed of a worker
+        self.gateway: AsgiGateway = before.gateway if before else AsgiGateway(self.worker, application)
         accepted: Any = types.SimpleNamespace(peer=peer, address=Address.parse(address), sock=None)
         environ = self.gateway.connection_environ(accepted)
         connection = FakeConnection(environ, peer, trusted=self.gateway.trusts(peer[0]))
-        self.connection: Any = connection  # Any: only what is needed of a connection
+        self.connection = cast("Any", connection)  # Any: only what is needed of a connection
         parser = RequestParser(Limits())
         request, *content = parser.feed(data)
         assert isinstance(request, Request), request
@@ -236,7 +236,8 @@ class Exchanging(Stepped):
             request = before.exchange.request
         exchange = self.gateway.exchange(self.connection, request, 1)
         assert isinstance(exchange, HttpExchange)
-        self.exchange = connection.exchange = exchange
+        self.exchange: HttpExchange = exchange
+        connection.exchange = exchange
         super().__init__(exchange.run())
         for item in content:
             if item is END:

@@ -86,12 +86,11 @@ def test_head_waits_for_the_body() -> None:
 
     running = Exchanging(app)
     running.step()
-    assert running.connection.writes == []
-    assert not running.exchange.has_begun
+    assert (running.connection.writes, running.exchange.has_begun) == ([], False)
     pause.set()
     running.step()
-    assert running.sent == b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    assert running.exchange.has_begun
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert (running.sent, running.exchange.has_begun) == (head, True)
     running.close()
 
 

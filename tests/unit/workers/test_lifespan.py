@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -18,7 +18,7 @@ class Living:
     """A lifespan, its task and its worker."""
 
     def __init__(self, application: Application, mode: str = "auto") -> None:
-        self.worker: Any = FakeWorker()  # Any: only what is needed of a worker
+        self.worker = cast("Any", FakeWorker())  # Any: only what is needed of a worker
         self.lifespan = Lifespan(self.worker, application, mode)
         self.task = Stepped(self.lifespan.run())
 
