@@ -29,7 +29,7 @@ from loadbench.running import NotServing
 from loadbench.servers import GROUPS, SERVERS, Group, Server
 
 # What a group may take for one kind of load.
-BUDGET_S = 50.0
+BUDGET_S = 45.0
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
