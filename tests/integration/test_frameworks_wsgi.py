@@ -1,29 +1,47 @@
-"""Real applications, fetched by real clients, through every worker class."""
+"""Real WSGI applications, fetched by real clients, through every worker class."""
 
-import hashlib
 import os
 import pathlib
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 
-from support.server import APPS, WORKER_CLASSES, Server, environment
+from support import pages
+from support.server import APPS, WORKER_CLASSES, Server
+from support.sites import ADMIN_PASSWORD, make_site_folder
 
 EXAMPLES = APPS.parents[1] / "docs" / "examples"
-SITE_PASSWORD = "of the admin"
+# Django reads as much as CONTENT_LENGTH says, and so nothing of a chunked upload, through any server of WSGI.
+WSGI_CHECKS = tuple(check for check in pages.CHECKS if check is not pages.takes_chunked_uploads)
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=WORKER_CLASSES)
+@pytest.fixture(scope="module", params=WORKER_CLASSES)
 def worker_class(request: pytest.FixtureRequest) -> str:
-    """Each built-in worker class that serves WSGI."""
+    """Each built-in worker class: all of them serve WSGI."""
     return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def site_folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A folder with the Django project's database."""
+    folder = tmp_path_factory.mktemp("site")
+    make_site_folder(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["flask_site:app", "django_site.wsgi:application"])
+def site(request: pytest.FixtureRequest, worker_class: str, site_folder: pathlib.Path) -> Iterator[Server]:
+    """The pages of `support.pages`, by each framework; the log holds no traceback but theirs."""
+    env = {"SITE_FOLDER": str(site_folder)}
+    with Server(request.param, "-k", worker_class, env=env, tracebacks=True) as server:
+        yield server
+        pages.assert_only_broken_pages_logged(server)
 
 
 @pytest.fixture
@@ -34,28 +52,17 @@ def flask(worker_class: str) -> Iterator[Server]:
 
 
 @pytest.fixture
+def flask_site(worker_class: str) -> Iterator[Server]:
+    """The pages by Flask."""
+    with Server("flask_site:app", "-k", worker_class) as server:
+        yield server
+
+
+@pytest.fixture
 def bottle(worker_class: str) -> Iterator[Server]:
     """A Bottle application."""
     with Server("bottle_site:app", "-k", worker_class, "-w", "2") as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def site_folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A folder with the Django project's database, migrated, with an administrator."""
-    folder = tmp_path_factory.mktemp("site")
-    env = environment(
-        {
-            "SITE_FOLDER": str(folder),
-            "DJANGO_SETTINGS_MODULE": "django_site.settings",
-            "DJANGO_SUPERUSER_PASSWORD": SITE_PASSWORD,
-            "PYTHONPATH": os.fspath(APPS),
-        }
-    )
-    user = ["createsuperuser", "--noinput", "--username", "admin", "--email", "admin@example.com"]
-    for command in (["migrate", "--run-syncdb", "--verbosity", "0"], user):
-        subprocess.run([sys.executable, "-m", "django", *command], env=env, cwd=folder, check=True, timeout=60)
-    return folder
 
 
 @pytest.fixture
@@ -71,6 +78,37 @@ def validated(worker_class: str) -> Iterator[Server]:
     """Applications that object to whatever breaks PEP 3333."""
     with Server("validated:app", "-k", worker_class) as server:
         yield server
+
+
+@pytest.mark.parametrize("check", WSGI_CHECKS, ids=lambda check: check.__name__)
+def test_site_works_for_its_clients(site: Server, check: Callable[[httpx.Client], None]) -> None:
+    """Each promise of `support.pages` is kept, through each framework and worker class."""
+    with httpx.Client(base_url=site.url, timeout=20) as client:
+        check(client)
+
+
+def test_flask_takes_chunked_uploads(flask_site: Server) -> None:
+    """An upload whose length its client does not know arrives whole."""
+    with httpx.Client(base_url=flask_site.url, timeout=20) as client:
+        pages.takes_chunked_uploads(client)
+
+
+def test_flask_stream_without_an_end_ends_with_its_client(flask_site: Server) -> None:
+    """The first lines come while the rest is being made; once the client leaves, the generator is closed."""
+    with httpx.Client(base_url=flask_site.url, timeout=20) as client:
+        with client.stream("GET", "/ticks") as response:
+            assert next(response.iter_lines()) == "tick"
+        assert client.get("/ended").text == "ended"
+
+
+def test_flask_sends_a_part_of_a_file_that_was_asked_for(flask_site: Server) -> None:
+    """A range is a 206 with these bytes; a file that is known is a 304."""
+    with httpx.Client(base_url=flask_site.url, timeout=20) as client:
+        whole = client.get("/file")
+        part = client.get("/file", headers={"Range": "bytes=10-19"})
+        assert (part.status_code, part.content) == (206, whole.content[10:20])
+        known = client.get("/file", headers={"If-None-Match": whole.headers["etag"]})
+        assert (known.status_code, known.content) == (304, b"")
 
 
 def curl(*args: str) -> str:
@@ -130,7 +168,7 @@ def test_django_admin_is_used_from_login_to_logout(django: Server) -> None:
     with httpx.Client(base_url=django.url, timeout=20, follow_redirects=True) as client:
         page = client.get("/admin/")
         assert page.url.path == "/admin/login/"
-        form = {"username": "admin", "password": SITE_PASSWORD, "next": "/admin/"}
+        form = {"username": "admin", "password": ADMIN_PASSWORD, "next": "/admin/"}
         page = client.post(page.url, data={**form, "csrfmiddlewaretoken": token(page.text)})
         assert "Site administration" in page.text
         page = client.get("/admin/notes/note/add/")
@@ -150,14 +188,6 @@ def test_django_serves_static_files(django: Server) -> None:
     assert len(css.content) == int(css.headers["content-length"])
     assert curl(url) == css.text
     assert httpx.get(url, headers={"If-Modified-Since": css.headers["last-modified"]}).status_code == 304
-
-
-def test_django_takes_uploads_and_streams(django: Server) -> None:
-    """A file in a multipart form arrives whole; a streamed response too."""
-    content = os.urandom(5_000_000)
-    answer = httpx.post(f"{django.url}/upload", files={"file": ("x.bin", content)}, timeout=20).json()
-    assert answer == {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    assert httpx.get(f"{django.url}/stream").text == "".join(f"{number}\n" for number in range(1000))
 
 
 def test_validator_of_the_standard_library_has_no_objection(validated: Server) -> None:
