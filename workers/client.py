@@ -6,6 +6,15 @@ from typing import Any, Protocol
 class ClientGoneError(ConnectionError):
     """The client closed its connection, or was too slow to be worth waiting for."""
 
+    status = 0
+    """What the logs say was sent, where the application has not begun a response."""
+
+
+class SwitchedError(ClientGoneError):
+    """The application has the client's socket, and speaks another protocol on it: no response may follow."""
+
+    status = 101
+
 
 class Client(Protocol):
     """A client's connection, as a response sees it."""

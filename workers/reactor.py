@@ -165,10 +165,22 @@ class ReactorWorker(Worker):
             self._poller.modify(client.fd, mask)
         return self.deadline_in(timeout_s)
 
+    def let_go(self, client: ClientWriter) -> None:
+        """Wait for nothing on `client`'s socket until it is taken back: another has it."""
+        del self._handlers[client.fd]
+        self._poller.unregister(client.fd)
+
+    def take_back(self, client: ClientWriter) -> None:
+        """Its socket is the reactor's again; it is waited for nothing yet."""
+        client.mask = 0
+        self._handlers[client.fd] = client.handler
+        self._poller.register(client.fd, 0)
+
     def forget(self, client: HttpConnection) -> None:
         """`client` is about to close its socket."""
-        del self.connections[client.fd], self._handlers[client.fd]
-        self._poller.unregister(client.fd)
+        del self.connections[client.fd]
+        if self._handlers.pop(client.fd, None) is not None:
+            self._poller.unregister(client.fd)
         self.closed()
         self.became_idle()
 

@@ -120,8 +120,9 @@ class Gateway:
                 response.send_list(iterable)
             else:
                 self._send(request, response, iterable)
-        except ClientGoneError:
+        except ClientGoneError as gone:
             response.keep_alive = False
+            response.failed = gone.status
         except RemoteProtocolError as error:
             self.log_refusal(client.peer[0], error)
             self._answer(client, request, response, error.status_hint)
