@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from heeler.workers.body import RequestBody
-from heeler.workers.client import SwitchedError
+from heeler.workers.client import ClientGoneError, SwitchedError
 from heeler.workers.http.request import Request
 from heeler.workers.http_connection import HttpConnection
 from heeler.workers.sources import Connection
@@ -144,7 +144,10 @@ def serve_lent(
         body: its content.
         started_ns: as of `gateway.serve`.
     """
-    sock = connection.lend()
+    try:
+        sock = connection.lend()
+    except ClientGoneError:
+        return False
     loan = Loan(connection, sock)
     try:
         keep_alive = gateway.serve(loan, request, body, started_ns)
