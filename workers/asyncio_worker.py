@@ -55,12 +55,10 @@ class AsyncioWorker(AsgiWorker):
     @override
     def setup(self) -> None:
         import asyncio  # not before the fork: the arbiter has no use for it
-        from concurrent.futures import ThreadPoolExecutor
 
         self._over, self._new_event, self._new_task = asyncio.Event(), asyncio.Event, asyncio.Task
         self._runner = asyncio.Runner(loop_factory=loop_factory(self.config.loop))
         self._loop = self._runner.get_loop()
-        self._threads = ThreadPoolExecutor(max(self.config.threads, LEAST_THREADS), "heeler-wsgi")
         super().setup()
 
     @override
@@ -118,8 +116,12 @@ class AsyncioWorker(AsgiWorker):
         assert application is not None
         if application.interface == "asgi":
             return super().make_gateway()
+        from concurrent.futures import ThreadPoolExecutor
+
         gateway = Gateway(self, application.callable, multithread=True)
-        return WsgiBridge(self, gateway, self._loop.call_soon_threadsafe, self._run_in_thread)
+        threads = max(self.config.threads, LEAST_THREADS)
+        self._threads = ThreadPoolExecutor(threads, "heeler-wsgi")
+        return WsgiBridge(self, gateway, self._loop.call_soon_threadsafe, self._run_in_thread, threads)
 
     def _run_in_thread(self, work: Callable[[], None], then: Callable[[], None]) -> None:
         def run() -> None:

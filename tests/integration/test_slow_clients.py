@@ -12,7 +12,7 @@ import pytest
 import wsgi_cases
 from support.client import Client, build_request
 from support.gate import FILES, Waiting
-from support.server import WORKER_CLASSES, Server
+from support.server import WORKER_CLASSES, WSGI_SLOTS, Server
 
 GET = build_request("GET", "/length")
 ALLOWED_S = 0.1
@@ -110,6 +110,7 @@ def test_slow_readers_get_every_byte(worker_class: str, case: str) -> None:
             client.close()
 
 
+@pytest.mark.parametrize("worker_class", [name for name, slots in WSGI_SLOTS.items() if slots == 1])
 def test_time_of_the_application_is_not_the_clients(worker_class: str) -> None:
     """Deadlines that pass while the worker is busy cut no client whose bytes had come by then."""
     args = ("--header-timeout", "1", "--body-timeout", "1", "--keep-alive", "1", "-k", worker_class)

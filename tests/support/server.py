@@ -31,6 +31,9 @@ APPS: Final = pathlib.Path(__file__).resolve().parents[1] / "apps"
 WORKER_CLASSES: Final = ("sync", "asyncio")
 """The built-in worker classes, which all serve WSGI; tests that hold for all of them are parametrised over it."""
 
+WSGI_SLOTS: Final = {"sync": 1, "asyncio": 4}
+"""How many requests of a WSGI application run at once, of classes where that is few, unless told otherwise."""
+
 ASGI_CLASSES: Final[tuple[str, ...]] = ("asyncio",)
 """Those that serve ASGI too."""
 
