@@ -4,7 +4,6 @@ Decides which exchange answers a request, and what they all have in common. Must
 know the loop: exchanges wait for events that the worker makes.
 """
 
-import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +14,7 @@ from heeler.workers.exchange import Exchange
 from heeler.workers.http.request import Request
 from heeler.workers.http.response import ResponseEncoder
 from heeler.workers.proxies import TrustedProxies
-from heeler.workers.reporter import Reported, Reporter
+from heeler.workers.reporter import Reporter
 from heeler.workers.sources import Connection
 
 if TYPE_CHECKING:
@@ -52,8 +51,8 @@ class AsgiGateway:
         self.trusts: Final = proxies.trusts
         self.scopes: Final = ScopeMaker(worker, proxies)
         self.connection_environ: Final[Callable[[Connection], Scope]] = self.scopes.connection
-        self._is_watched = self.reporter.is_watched
-        self._answered = worker.tally.answered
+        self.make_scope: Final = self.scopes.http
+        self.answered: Final = worker.tally.answered
         self._date = b""
         self._date_ends_ns = 0
         self._websockets: WebSocketGateway | None = None
@@ -76,25 +75,8 @@ class AsgiGateway:
         return self._websockets
 
     def date(self, now_ns: int) -> bytes:
-        """Return the value of Date at `now_ns`; the same object for a second."""
+        """Return the value of Date at `now_ns`, CLOCK_MONOTONIC; the same object for a second."""
         if now_ns >= self._date_ends_ns:
             self._date, left_ns = http_date()
             self._date_ends_ns = now_ns + left_ns
         return self._date
-
-    def done(self, exchange: Exchange, response: Reported, request: Request, started_ns: int, peer: str) -> None:
-        """Count and report a response that is complete, or cut: once for each exchange, before the connection goes on.
-
-        Args:
-            exchange: whose response it is.
-            response: what is told of it.
-            request: what it answers.
-            started_ns: when that came in.
-            peer: the client's address.
-        """
-        worker = self.worker
-        worker.last_response_ns = ended_ns = time.monotonic_ns()
-        self._answered(min(response.code // 100, 5), response.sent, ended_ns - started_ns)
-        if self._is_watched or response.fault is not None:
-            self.reporter.report(request, response, peer, None, ended_ns - started_ns)
-        worker.response_done(exchange)

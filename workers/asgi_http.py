@@ -6,7 +6,7 @@ not know the event loop: it waits for events that the worker makes.
 
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from heeler.workers.asgi_worker import Event
     from heeler.workers.streaming_connection import StreamingConnection
 
+_NEVER: Final = math.inf
 _NEW, _STARTED, _BODY, _TRAILERS, _SENT, _GONE = State
 
 
@@ -57,7 +58,7 @@ class HttpExchange(HttpResponse):
     def __init__(
         self, gateway: "AsgiGateway", connection: "StreamingConnection", request: Request, started_ns: int
     ) -> None:
-        super().__init__(gateway, connection, request)
+        HttpResponse.__init__(self, gateway, connection, request)  # quicker than by super()
         self._started_ns = started_ns
         self._content = None if request.complete else Content(connection)
         self._is_given = False
@@ -70,7 +71,7 @@ class HttpExchange(HttpResponse):
         """What waits in `receive`."""
         self._room: Event | None = None
         """What waits in `send`."""
-        self.deadline = math.inf
+        self.deadline = _NEVER
         self.timed_out = False
 
     # -- the application
@@ -79,7 +80,7 @@ class HttpExchange(HttpResponse):
         """Take the request through the application, and see to it that it is answered."""
         gateway = self._gateway
         try:
-            scope = gateway.scopes.http(self.request, self._connection)
+            scope = gateway.make_scope(self.request, self._connection)
             if gateway.pre_request is not None:
                 gateway.pre_request(gateway.worker, self.request)
             await gateway.application(scope, self.receive, self.send)
@@ -233,9 +234,16 @@ class HttpExchange(HttpResponse):
         self._connection.abort()
 
     def _over(self, state: State) -> None:
-        """Count and report; wake what waits."""
+        """Count and report, once; wake what waits."""
         self._state = state
-        self._gateway.done(self, self, self.request, self._started_ns, self._connection.peer[0])
+        gateway, head = self._gateway, self.head
+        worker, reporter = gateway.worker, gateway.reporter
+        worker.last_response_ns = ended_ns = time.monotonic_ns()
+        duration_ns = ended_ns - self._started_ns
+        gateway.answered(head.status_class if head is not None else self.failed // 100, self.sent, duration_ns)
+        if reporter.is_watched or self.fault is not None:
+            reporter.report(self.request, self, self._connection.peer[0], None, duration_ns)
+        worker.response_done(self)
         if self._news is not None:
             self._wake()
         if self._room is not None:

@@ -67,15 +67,18 @@ class ScopeMaker:
         Raises:
             RemoteProtocolError: a trusted proxy contradicts itself.
         """
-        line, fields = request.line, request.fields
-        scope = {
-            **(fields.memo.get(connection.trusted) or self._learn(fields, connection.trusted)),
-            **(line.memo or _describe(line)),
-            **connection.environ,
-        }
-        scope["asgi"] = scope["asgi"].copy()
-        scope["headers"] = scope["headers"].copy()
-        scope["extensions"] = scope["extensions"].copy()
+        line, fields, trusted = request.line, request.fields, connection.trusted
+        known = fields.memo.get(trusted) or self._learn(fields, trusted)
+        memo = line.memo
+        if memo is None or memo["known"] is not known:
+            memo = _combine(line, known)
+        scope: Scope = memo["scope"].copy()
+        environ = connection.environ
+        scope["client"] = environ["client"]
+        scope["server"] = environ["server"]
+        scope["asgi"] = known["asgi"].copy()
+        scope["headers"] = known["headers"].copy()
+        scope["extensions"] = known["extensions"].copy()
         scope["state"] = self._worker.state.copy()
         if scope["root_path"]:
             _mount(scope)
@@ -121,16 +124,23 @@ class ScopeMaker:
         return [*pairs, *(pair for pair in told if pair[0] in self._forwarded and pair not in pairs)]
 
 
-def _describe(line: RequestLine) -> Scope:
-    """Return what all requests with this line have in common; it is kept with the line."""
+def _combine(line: RequestLine, known: Scope) -> Scope:
+    """Return what all requests with this line and the fields of `known` have in common.
+
+    It is kept with the line: whoever asks for the same again has the same fields most often.
+    """
     path = line.path
-    line.memo = {
+    described = {
         "http_version": f"1.{line.minor}",
         "method": line.method,
         "path": unquote(path) if "%" in path else path,
         "raw_path": path.encode("ascii"),
         "query_string": line.query.encode("ascii"),
+        "client": None,
+        "server": None,
+        "state": None,
     }
+    line.memo = {"known": known, "scope": known | described}
     return line.memo
 
 

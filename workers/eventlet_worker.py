@@ -5,7 +5,6 @@ Its maintainers advise against eventlet; this is for applications that cannot le
 
 import functools
 import logging
-import os
 import warnings
 from collections.abc import Callable
 from types import TracebackType
@@ -60,11 +59,11 @@ class EventletWorker(GreenWorker):
 
     @override
     def leave_hub(self) -> None:
-        if os.getpid() == self.pid:
+        if self.is_child:
+            self._renew_hub(type(self._hub))  # the old one's poller is the worker's, and shared
+        else:
             self._hub.remove(self._listener)
             self._cancel_timer()
-        else:
-            self._renew_hub(type(self._hub))  # the old one's poller is the worker's, and shared
 
     @override
     def call_soon(self, callback: Callable[[], object]) -> None:

@@ -1,7 +1,6 @@
 """The `gevent` worker: requests run in greenlets, and the standard library waits by switching."""
 
 import contextlib
-import os
 import types
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -55,8 +54,9 @@ class GeventWorker(GreenWorker):
 
     @override
     def leave_hub(self) -> None:
-        if os.getpid() != self.pid:
-            self._reinit(self._hub)  # else to stop watching would be the worker's, too: the loop's poller is shared
+        if self.is_child:
+            self._reinit(self._hub)  # or else the worker would no longer watch, either: the loop's poller is shared
+            del self._hub.SYSTEM_ERROR, self._hub.print_exception
         self._watcher.stop()
         self._cancel_timer()
 

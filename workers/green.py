@@ -56,6 +56,8 @@ class GreenWorker(ReactorWorker):
         self._is_over: Callable[[], bool] = bool
         self._is_done = False
         self._fault: BaseException | None = None
+        self.is_child = False
+        """Whether this is a process that the application forked."""
         self._is_turning = False
         self._is_nudged = False
         self._timer_at = math.inf
@@ -106,7 +108,12 @@ class GreenWorker(ReactorWorker):
         self.context = contextvars.copy_context()
         self._wake_main = getcurrent().switch
         self.open_hub()
-        os.register_at_fork(after_in_child=self.leave_hub)
+        os.register_at_fork(after_in_child=self._be_child)
+
+    def _be_child(self) -> None:
+        """From now on, the hub is the application's alone: a process that it forked knows nothing of the reactor."""
+        self.is_child = True
+        self.leave_hub()
 
     @override
     def run(self) -> None:
@@ -132,7 +139,7 @@ class GreenWorker(ReactorWorker):
             try:
                 self.to_hub()
             except BaseException:
-                if os.getpid() != self.pid:  # a child of the application has nothing more to do
+                if self.is_child:  # its hub has nothing more to do, or was interrupted
                     os._exit(1)
                 raise
         if self._fault is not None:
@@ -166,6 +173,8 @@ class GreenWorker(ReactorWorker):
                 self.nudge()
             else:
                 self._call_at(time.monotonic() + wait_s)
+        except _ForkedError:
+            return
         except BaseException as error:
             self.fail(error)
         finally:
@@ -212,8 +221,14 @@ class GreenWorker(ReactorWorker):
         connection.running = True
         runner = self.resting.pop() if self.resting else Runner(self)
         runner.start((connection, request, body))
+        self._stay_parent()
         if connection.running:
             connection.suspend(runner, time.monotonic() + self.request_timeout)
+
+    def _stay_parent(self) -> None:
+        """Get out of the turn, where this is a process that the application forked in the midst of it."""
+        if self.is_child:
+            raise _ForkedError
 
     def served(self, connection: GreenConnection, keep_alive: bool) -> None:
         """A request is over. Process: the worker, in the greenlet that ran it."""
@@ -239,6 +254,7 @@ class GreenWorker(ReactorWorker):
             return
         connection.is_told = True
         runner.greenlet.throw(RequestTimeout(f"the request took longer than {self.request_timeout:g} s"))
+        self._stay_parent()
         if connection.running:
             connection.suspend(runner, time.monotonic() + OBEY_S)
 
@@ -247,3 +263,7 @@ class GreenWorker(ReactorWorker):
         assert isinstance(client, GreenConnection)
         while not client.closed and client.pending_memory() > self.response_memory // 2:
             client.wait_for_room()
+
+
+class _ForkedError(Exception):
+    """This is no worker any more, but a child of the application."""

@@ -55,6 +55,7 @@ class Frames:
         "_decoder",
         "_deflate",
         "_held",
+        "_is_last",
         "_kind",
         "_left",
         "_max_size",
@@ -93,6 +94,8 @@ class Frames:
         """Code and reason of the client's close frame; 1005 where it has none."""
         self.failure: tuple[int, str] | None = None
         """Code and reason of the close frame that answers a fault of the client's."""
+        self._is_last = False
+        """Whether the client's close frame, good or bad, has begun."""
         self._quick_size = 0
         self._settle()
 
@@ -204,6 +207,7 @@ class Frames:
         for name in ("current_size", "cur_size"):  # the latter in older versions
             if hasattr(self._protocol, name):
                 setattr(self._protocol, name, None)
+        self._is_last = True
         if self.failure is not None:
             self.is_over = True  # it answers ours
 
@@ -260,6 +264,7 @@ class Frames:
             self.is_over = True
         elif protocol.eof_sent and sent is not None:
             self.failure = (int(sent.code), sent.reason)
+            self.is_over = self._is_last
         self._shut()
 
     def _shut(self) -> None:

@@ -93,8 +93,8 @@ def _is_key(key: str) -> bool:
 
 def _tokens(value: str | None) -> list[str]:
     """Return the members of a list of tokens; empty members do not count (RFC 9110, section 5.6.1)."""
-    if value is None:
-        return []
+    if not value:
+        return []  # clients that offer nothing may send the field all the same
     tokens = [token for token in (part.strip(" \t") for part in value.split(",")) if token]
     if not tokens or not all(_is_token(token) for token in tokens) or len(set(tokens)) < len(tokens):
         raise HandshakeError("Sec-WebSocket-Protocol is not a list of different tokens")

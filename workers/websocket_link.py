@@ -177,7 +177,10 @@ class WebSocketLink(abc.ABC):
         room, self._room = self._room, None
         if room is not None:
             room.set()
-        self._end()
+        if cut:
+            self._account()
+        else:
+            self._end()
 
     def on_deadline(self, now: float) -> None:
         """A ping is due, or something has taken too long."""
@@ -250,11 +253,17 @@ class WebSocketLink(abc.ABC):
     def _end(self) -> None:
         """Nothing more goes either way; the application may go on."""
         self._phase = Phase.CLOSED
-        self.deadline = math.inf
-        if not self._is_accounted:
-            self._is_accounted = True
-            self._shared.account(self, self._answer, self._opened_ns)
+        if self._account():
             self._connection.finish(keep_alive=False)
+
+    def _account(self) -> bool:
+        """Count and report it; False where that was done before."""
+        self.deadline = math.inf
+        if self._is_accounted:
+            return False
+        self._is_accounted = True
+        self._shared.account(self, self._answer, self._opened_ns)
+        return True
 
     def _cancel_later(self) -> None:
         if not self._is_returned:
