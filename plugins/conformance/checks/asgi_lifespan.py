@@ -10,8 +10,7 @@ from heeler.plugins.exit_status import ExitStatus
 
 def check_lifespan(maker: Maker) -> None:
     """The application starts up before the worker is ready, and shuts down after its last request."""
-    with maker.serve() as server:
-        flight = InFlight(maker, server)
+    with maker.serve() as server, InFlight(maker, server) as flight:
         expect("lifespan startup" in server.log(), "requests come before the application was told to start up")
         server.signal(signal.SIGTERM)
         server.wait_for_log("stopping", timeout_s=maker.patience_s)

@@ -10,7 +10,7 @@ from typing import Final
 
 from heeler.plugins.conformance import processes
 from heeler.plugins.conformance.apps.common import LARGE_BYTES
-from heeler.plugins.conformance.checks.scene import InFlight, only_worker, same_worker
+from heeler.plugins.conformance.checks.scene import InFlight, connect, only_worker, same_worker
 from heeler.plugins.conformance.client import Client, build_request
 from heeler.plugins.conformance.looks import wait_until
 from heeler.plugins.conformance.maker import Maker
@@ -31,8 +31,7 @@ def check_slow_writers(maker: Maker) -> None:
     """Clients that are slow to send their requests keep nobody else waiting."""
     begins = (b"GET", build_request("GET", "/")[:-4], build_request("POST", "/echo", {"Content-Length": "9"}) + b"x")
     with maker.serve() as server, contextlib.ExitStack() as stack:
-        for number in range(SLOW):
-            client = stack.enter_context(Client(server.address, maker.patience_s))
+        for number, client in enumerate(connect(stack, maker, server, SLOW)):
             client.send(begins[number % len(begins)])
         _expect_prompt(maker, server, f"beside {SLOW} clients that are slow to send")
 
@@ -48,10 +47,11 @@ def _expect_prompt(maker: Maker, server: Server, where: str) -> None:
 def check_slow_readers(maker: Maker) -> None:
     """Clients that are slow to read their responses keep nobody else waiting, and get all of it in the end."""
     with maker.serve() as server, contextlib.ExitStack() as stack:
-        deaf = [stack.enter_context(Client(server.address, maker.patience_s)) for _ in range(6)]
-        for client in deaf:
-            client.send(build_request("GET", "/large"))
-            client.read_bytes(15)
+        deaf = connect(stack, maker, server, 6)
+        with promise(f"{len(deaf)} clients that are slow to read are served side by side"):
+            for client in deaf:
+                client.send(build_request("GET", "/large"))
+                client.read_bytes(15)
         _expect_prompt(maker, server, f"beside {len(deaf)} clients that are slow to read")
         with promise("a response that is read late arrives whole"):
             deaf[0].read_until(b"\r\n\r\n")
@@ -95,8 +95,8 @@ def check_clients_that_go_away(maker: Maker) -> None:
             if number % len(begins) == 2 and number % 3 == 0:
                 client.read_bytes(15)
             _break_off(client)
-        flight = InFlight(maker, server)
-        _break_off(flight.client)
+        with InFlight(maker, server) as flight:
+            _break_off(flight.client)
         server.write("open-gate", "")
         maker.ask(server, "a request after clients broke off is answered")
         found = wait_until(server, _is_empty, maker.patience_s / 2)

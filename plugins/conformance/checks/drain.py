@@ -1,15 +1,15 @@
 """Nothing is lost at the end: what is in flight, what is coming in, what waits in the backlog."""
 
+import contextlib
 import os
 import signal
 import time
 from typing import Final
 
-from heeler.plugins.conformance.checks.scene import PROMPT_S, InFlight, end_of, only_worker
+from heeler.plugins.conformance.checks.scene import PROMPT_S, InFlight, connect, end_of, only_worker, stop
 from heeler.plugins.conformance.checks.stop import CUT
 from heeler.plugins.conformance.client import Client, build_request
 from heeler.plugins.conformance.maker import Maker
-from heeler.plugins.conformance.server import Server
 from heeler.plugins.conformance.verdict import NotApplicable, expect, promise
 
 WAITING: Final = 50
@@ -20,15 +20,17 @@ def check_drain_serves_the_backlog(maker: Maker) -> None:
     """Connections that wait to be accepted at TERM are served."""
     if not maker.is_http and maker.probe is None:
         raise NotApplicable("without a probe nobody can tell whether a connection was served")
-    with maker.serve() as server:
+    asked = build_request("GET", "/") if maker.probe is None else maker.probe.send
+    with maker.serve() as server, contextlib.ExitStack() as stack:
         worker = only_worker(server)
         maker.ask(server)
         os.kill(worker, signal.SIGSTOP)
         try:
-            waiting = [Client(server.address, maker.patience_s) for _ in range(WAITING)]
+            waiting = connect(stack, maker, server, WAITING)
             for client in waiting:
-                client.send(build_request("GET", "/") if maker.is_http else maker.probe.send)  # type: ignore[union-attr]
-            _stop(maker, server)
+                client.send(asked)
+            server.signal(signal.SIGTERM)
+            server.wait_for_log("stopping", timeout_s=maker.patience_s)
         finally:
             os.kill(worker, signal.SIGCONT)
         lost = [fault for client in waiting if (fault := _fault(maker, client))]
@@ -38,21 +40,14 @@ def check_drain_serves_the_backlog(maker: Maker) -> None:
 
 def _fault(maker: Maker, client: Client) -> str:
     """Return what is wrong with the answer; nothing, where nothing is."""
-    with client:
-        try:
-            if maker.is_http:
-                status = client.read_response().status
-                return "" if status == 200 else f"status {status}"
-            assert maker.probe is not None
-            found = client.read_bytes(len(maker.probe.expect))
-            return "" if found == maker.probe.expect else f"{found!r}"
-        except (OSError, EOFError, AssertionError) as error:
-            return f"{type(error).__name__}: {error}"
-
-
-def _stop(maker: Maker, server: Server) -> None:
-    server.signal(signal.SIGTERM)
-    server.wait_for_log("stopping", timeout_s=maker.patience_s)
+    try:
+        if maker.probe is None:
+            status = client.read_response().status
+            return "" if status == 200 else f"status {status}"
+        found = client.read_bytes(len(maker.probe.expect))
+        return "" if found == maker.probe.expect else f"{found!r}"
+    except (OSError, EOFError, AssertionError) as error:
+        return f"{type(error).__name__}: {error}"
 
 
 def check_drain_finishes_an_upload(maker: Maker) -> None:
@@ -60,7 +55,7 @@ def check_drain_finishes_an_upload(maker: Maker) -> None:
     with maker.serve() as server, maker.client(server) as client:
         client.send(build_request("POST", "/echo", {"Content-Length": "6"}) + b"abc")
         maker.ask(server)
-        _stop(maker, server)
+        stop(maker, server)
         with promise("an upload that is under way at TERM is answered"):
             client.send(b"def")
             response = client.read_response()
@@ -76,7 +71,8 @@ def check_drain_finishes_a_slow_response(maker: Maker) -> None:
     with maker.serve() as server, maker.client(server) as client:
         client.send(build_request("GET", "/large"))
         client.read_bytes(1000)
-        _stop(maker, server)
+        server.signal(signal.SIGTERM)
+        server.wait_for_log("stopping", timeout_s=maker.patience_s)
         with promise("a response that is being read at TERM arrives whole"):
             rest = client.read_to_end()
         got = 1000 + len(rest)
@@ -88,7 +84,8 @@ def check_drain_answers_a_late_request(maker: Maker) -> None:
     """A request that comes over a kept connection right after TERM is answered, and the client told of the close."""
     with maker.serve() as server, maker.client(server) as client:
         maker.ask_on(client)
-        _stop(maker, server)
+        server.signal(signal.SIGTERM)
+        server.wait_for_log("stopping", timeout_s=maker.patience_s)
         with promise("a request over a kept connection right after TERM is answered"):
             said = ""
             for _ in range(10_000):  # the worker hears of TERM after the arbiter
@@ -104,21 +101,19 @@ def check_drain_answers_a_late_request(maker: Maker) -> None:
 
 def check_drain_closes_idle_connections(maker: Maker) -> None:
     """Kept connections on which nothing comes are closed soon after TERM, and do not count as cut."""
-    with maker.serve() as server:
-        kept = [Client(server.address, maker.patience_s) for _ in range(20)]
+    with maker.serve() as server, contextlib.ExitStack() as stack:
+        kept = connect(stack, maker, server, 20)
         for client in kept:
             maker.ask_on(client)
         server.signal(signal.SIGTERM)
         end_of(server, "idle connections do not hold up the end", PROMPT_S + 1)
         for client in kept:
             expect(client.is_closed(), "an idle connection is not closed at the end")
-            client.close()
 
 
 def check_drain_ends_at_its_deadline(maker: Maker) -> None:
     """A request that takes longer than `graceful_timeout` is cut, and the exit status says so: 75."""
-    with maker.serve("--graceful-timeout", "1") as server:
-        flight = InFlight(maker, server)
+    with maker.serve("--graceful-timeout", "1") as server, InFlight(maker, server) as flight:
         begun_at = time.monotonic()
         server.signal(signal.SIGTERM)
         kept = "at the end of `graceful_timeout` what is left is cut"

@@ -1,14 +1,15 @@
 """The heartbeat: a worker that is stuck is replaced, one that is idle is not."""
 
+import contextlib
 import os
 import signal
 
-from heeler.plugins.conformance.checks.scene import only_worker, same_worker, wait_replaced
-from heeler.plugins.conformance.client import Client, build_request
+from heeler.plugins.conformance.checks.scene import connect, only_worker, same_worker, wait_replaced
+from heeler.plugins.conformance.client import build_request
 from heeler.plugins.conformance.looks import only_child
 from heeler.plugins.conformance.maker import Maker
 from heeler.plugins.conformance.server import Server
-from heeler.plugins.conformance.verdict import expect
+from heeler.plugins.conformance.verdict import expect, promise
 
 MOST_AT_ONCE = 64
 """A class with a larger capacity than this shares a thread among its requests: one stuck request is enough."""
@@ -33,26 +34,20 @@ def check_stuck_worker_is_replaced(maker: Maker) -> None:
     args = ["--timeout", "1"]
     if "request_timeout" in maker.settings:
         args += ["--request-timeout", "1"]
-    with maker.serve(*args, tracebacks=True, exit_status=None) as server:
+    with maker.serve(*args, tracebacks=True, exit_status=None) as server, contextlib.ExitStack() as stack:
         worker = only_worker(server)
         maker.ask(server)
-        clients = _get_stuck(maker, server, worker)
-        kept = "a worker in which nothing moves any more is replaced"
-        wait_replaced(maker, server, [worker], kept, 2)
-        for client in clients:
-            client.close()
+        if maker.is_http:
+            _get_stuck(maker, server, stack)
+        else:
+            os.kill(worker, signal.SIGSTOP)
+        wait_replaced(maker, server, [worker], "a worker in which nothing moves any more is replaced", 2)
 
 
-def _get_stuck(maker: Maker, server: Server, worker: int) -> list[Client]:
-    """Have nothing move in the worker any more; return who waits for it."""
-    if not maker.is_http:
-        os.kill(worker, signal.SIGSTOP)
-        return []
+def _get_stuck(maker: Maker, server: Server, stack: contextlib.ExitStack) -> None:
+    """Have as many requests stuck as it takes for nothing to move any more."""
     capacity = only_child(server)["capacity"]
-    count = capacity if capacity <= MOST_AT_ONCE else 1
-    clients = []
-    for number in range(count):
-        clients.append(Client(server.address, maker.patience_s))
-        clients[-1].send(build_request("GET", "/stuck"))
-        server.wait_for_log("request stuck", number + 1, timeout_s=maker.patience_s)
-    return clients
+    for number, client in enumerate(connect(stack, maker, server, capacity if capacity <= MOST_AT_ONCE else 1), 1):
+        client.send(build_request("GET", "/stuck"))
+        with promise("as many requests run at once as the scoreboard shows for capacity"):
+            server.wait_for_log("request stuck", number, timeout_s=maker.patience_s)

@@ -27,9 +27,8 @@ def check_reload_when_idle(maker: Maker) -> None:
 
 def check_reload_when_busy(maker: Maker) -> None:
     """At HUP a request in flight is answered by the old worker, while the new one serves already."""
-    with maker.serve() as server:
+    with maker.serve() as server, InFlight(maker, server) as flight:
         before = only_worker(server)
-        flight = InFlight(maker, server)
         server.signal(signal.SIGHUP)
         with promise("a new worker is ready while the old one is busy"):
             server.wait_for_log("worker ready", 2, timeout_s=maker.patience_s)

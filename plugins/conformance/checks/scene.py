@@ -1,14 +1,17 @@
 """What checks of several themes set up: a request in flight, a worker to be replaced."""
 
+import contextlib
 import os
 import signal
-from typing import Final
+import time
+from typing import Final, Self
 
 from heeler.plugins.conformance import processes
 from heeler.plugins.conformance.client import Client, Response, build_request
+from heeler.plugins.conformance.looks import status
 from heeler.plugins.conformance.maker import Maker
 from heeler.plugins.conformance.server import Server
-from heeler.plugins.conformance.verdict import expect, promise
+from heeler.plugins.conformance.verdict import Failed, expect, promise
 
 PROMPT_S: Final = 4.0
 """What should happen at once has this long, on a busy machine too."""
@@ -36,34 +39,65 @@ class InFlight:
     def __init__(self, maker: Maker, server: Server, name: str = "gate") -> None:
         self._server = server
         self._name = name
-        self.client = Client(server.address, maker.patience_s)
-        self.client.send(build_request("GET", f"/wait/{name}"))
-        with promise("a request reaches the application"):
-            server.wait_for_log(f"request begun {name}\n", timeout_s=maker.patience_s)
+        self._patience_s = maker.patience_s
+        self.client: Client
+
+    def __enter__(self) -> Self:
+        self.client = Client(self._server.address, self._patience_s)
+        try:
+            with promise("a request reaches the application"):
+                self.client.send(build_request("GET", f"/wait/{self._name}"))
+                self._server.wait_for_log(f"request begun {self._name}\n", timeout_s=self._patience_s)
+        except BaseException:
+            self.client.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
 
     def let_go(self, kept: str = "a request that was in flight is answered") -> Response:
         """Have it answered; `kept` says what is promised of it."""
         self._server.write(f"open-{self._name}", "")
-        with promise(kept), self.client as client:
-            response = client.read_response()
+        with promise(kept):
+            response = self.client.read_response()
             expect(response.status == 200, f"broken: {kept}: it got status {response.status}")
             return response
 
     def expect_cut(self, kept: str) -> None:
         """Its connection ends without an answer."""
-        with self.client as client:
-            try:
-                found = client.read_to_end()
-            except TimeoutError:
-                found = b"(nothing, and no end)"
+        try:
+            found = self.client.read_to_end()
+        except TimeoutError:
+            found = b"(nothing, and no end)"
         expect(not found or b" 500 " in found, f"broken: {kept}: the client got {found[:80]!r}")
 
 
-def end_of(server: Server, kept: str, within_s: float, status: int = 0) -> None:
+def end_of(server: Server, kept: str, within_s: float, wanted: int = 0) -> None:
     """The server ends, within that time and with that status."""
     with promise(kept):
         found = server.wait(within_s)
-    expect(found == status, f"broken: {kept}: it ended with status {found}, not {status}\n{server.log()}")
+    expect(found == wanted, f"broken: {kept}: it ended with status {found}, not {wanted}\n{server.log()}")
+
+
+def connect(stack: contextlib.ExitStack, maker: Maker, server: Server, count: int) -> list[Client]:
+    """Return that many clients, which `stack` closes."""
+    return [stack.enter_context(Client(server.address, maker.patience_s)) for _ in range(count)]
+
+
+def stop(maker: Maker, server: Server) -> None:
+    """Send TERM, and wait until no worker goes on as if it had not heard of it."""
+    server.signal(signal.SIGTERM)
+    deadline = time.monotonic() + maker.patience_s
+    while _is_serving(server):
+        expect(time.monotonic() < deadline, "broken: the worker drains after TERM: it still shows itself as ready")
+
+
+def _is_serving(server: Server) -> bool:
+    try:
+        return any(child["state"] == "ready" for child in status(server)["children"])
+    except Failed:  # it is gone already
+        return False
 
 
 def only_worker(server: Server) -> int:

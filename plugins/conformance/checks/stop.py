@@ -23,8 +23,7 @@ def check_term_when_idle(maker: Maker) -> None:
 
 def check_term_when_busy(maker: Maker) -> None:
     """At TERM a request that is in flight is answered, then the server ends with status 0."""
-    with maker.serve() as server:
-        flight = InFlight(maker, server)
+    with maker.serve() as server, InFlight(maker, server) as flight:
         server.signal(signal.SIGTERM)
         server.wait_for_log("stopping", timeout_s=maker.patience_s)
         flight.let_go("a request that is in flight at TERM is answered")
@@ -44,8 +43,7 @@ def check_quick_stop_when_idle(maker: Maker) -> None:
 def check_quick_stop_when_busy(maker: Maker) -> None:
     """INT and QUIT cut what is in flight, and the status says so: 75."""
     for number in QUICK:
-        with maker.serve() as server:
-            flight = InFlight(maker, server)
+        with maker.serve() as server, InFlight(maker, server) as flight:
             begun_at = time.monotonic()
             server.signal(number)
             kept = f"{number.name} cuts what is in flight"
@@ -59,8 +57,7 @@ def check_quick_stop_when_busy(maker: Maker) -> None:
 
 def check_quick_stop_while_draining(maker: Maker) -> None:
     """INT during a graceful stop cuts what is still in flight, and the status says so: 75."""
-    with maker.serve() as server:
-        flight = InFlight(maker, server)
+    with maker.serve() as server, InFlight(maker, server) as flight:
         server.signal(signal.SIGTERM)
         server.wait_for_log("stopping how=graceful", timeout_s=maker.patience_s)
         server.signal(signal.SIGINT)

@@ -38,9 +38,8 @@ def check_ending_signals_when_idle(maker: Maker) -> None:
 
 def check_term_to_a_busy_worker(maker: Maker) -> None:
     """A worker that gets TERM answers what is in flight before it ends."""
-    with maker.serve() as server:
+    with maker.serve() as server, InFlight(maker, server) as flight:
         before = only_worker(server)
-        flight = InFlight(maker, server)
         os.kill(before, signal.SIGTERM)
         flight.let_go("what is in flight in a worker that gets TERM is answered")
         wait_replaced(maker, server, [before], "a worker that got TERM ends and is replaced", 2)
@@ -51,11 +50,11 @@ def check_cutting_signals_to_a_busy_worker(maker: Maker) -> None:
     with maker.serve() as server:
         for ready, number in enumerate(CUTTING, 2):
             before = only_worker(server)
-            flight = InFlight(maker, server, number.name)
-            os.kill(before, number)
             kept = f"a busy worker that gets {number.name} ends at once"
-            wait_replaced(maker, server, [before], kept, ready)
-            flight.expect_cut(kept)
+            with InFlight(maker, server, number.name) as flight:
+                os.kill(before, number)
+                wait_replaced(maker, server, [before], kept, ready)
+                flight.expect_cut(kept)
             cut = status(server)["gone"]["cut"]
             expect(cut == ready - 1, f"{ready - 1} requests were cut, and {cut} are counted (after {number.name})")
 
@@ -74,9 +73,8 @@ def check_harmless_signals_when_idle(maker: Maker) -> None:
 
 def check_harmless_signals_when_busy(maker: Maker) -> None:
     """USR1, HUP, USR2, WINCH, TTIN and TTOU do no harm to a request in flight."""
-    with maker.serve() as server:
+    with maker.serve() as server, InFlight(maker, server) as flight:
         worker = only_worker(server)
-        flight = InFlight(maker, server)
         send_each(worker, HARMLESS)
         with promise("USR2 writes the stack of a busy worker to stderr"):
             server.wait_for_log(STACK, timeout_s=maker.patience_s)
@@ -87,9 +85,8 @@ def check_harmless_signals_when_busy(maker: Maker) -> None:
 
 def check_harmless_signals_while_draining(maker: Maker) -> None:
     """Neither a worker that drains nor its arbiter minds USR1, HUP, USR2, WINCH, TTIN and TTOU."""
-    with maker.serve() as server:
+    with maker.serve() as server, InFlight(maker, server) as flight:
         worker = only_worker(server)
-        flight = InFlight(maker, server)
         server.signal(signal.SIGTERM)
         server.wait_for_log("stopping", timeout_s=maker.patience_s)
         send_each(worker, HARMLESS)
