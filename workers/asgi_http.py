@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
-from heeler.plugins.errors import RemoteProtocolError, RequestTimeout
+from heeler.plugins.errors import LocalProtocolError, RemoteProtocolError, RequestTimeout
 from heeler.workers.asgi_content import HIGH_WATER, Content
 from heeler.workers.asgi_response import HttpResponse, Message, State
 from heeler.workers.client import ClientGoneError, stems_from_leaving
@@ -121,7 +121,13 @@ class HttpExchange(HttpResponse):
         """
         kind, state = message["type"], self._state
         if state is _NEW and kind == "http.response.start":
-            self._begin(message)
+            try:
+                self._status = message["status"]
+            except KeyError:
+                raise LocalProtocolError("http.response.start has no status") from None
+            self._headers = tuple(message.get("headers", ()))
+            self._wants_trailers = message.get("trailers", False)
+            self._state = _STARTED
         elif state is _STARTED and kind == "http.response.body" and not message.get("more_body", False):
             self._send_whole(message.get("body", b""))
         else:

@@ -130,16 +130,6 @@ class HttpResponse(abc.ABC):
 
     # -- messages
 
-    def _begin(self, message: Message) -> None:
-        """Take the head that the application wants, and keep it until the body begins."""
-        try:
-            self._status = message["status"]
-        except KeyError:
-            raise LocalProtocolError("http.response.start has no status") from None
-        self._headers = tuple(message.get("headers", ()))
-        self._wants_trailers = message.get("trailers", False)
-        self._state = _STARTED
-
     def _obey(self, kind: str, message: Message) -> None:
         """See to any message, in any state."""
         state = self._state
@@ -153,9 +143,7 @@ class HttpResponse(abc.ABC):
         if state not in legal:
             raise LocalProtocolError(f"the application sent {kind} {state.value}")
         more = message.get("more_body", False)
-        if kind == "http.response.start":
-            self._begin(message)
-        elif kind == "http.response.body":
+        if kind == "http.response.body":
             self._send_body(message.get("body", b""), more)
         elif kind == "http.response.pathsend":
             with opened(message.get("path")) as span:
