@@ -80,6 +80,13 @@ class HttpResponse(abc.ABC):
         "sent",
     )
 
+    # What http.response.start said.
+    _status: int
+    _headers: tuple[Any, ...]  # Any: pairs of bytes, once there is a head
+    _wants_trailers: bool
+    # Lines to come behind the body.
+    _trailers: bytes
+
     def __init__(self, gateway: "AsgiGateway", connection: "StreamingConnection", request: Request) -> None:
         self._gateway = gateway
         self._connection = connection
