@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-COMMANDS: Final = ("run", "config", "workers", "status", "conformance")
+COMMANDS: Final = ("run", "config", "workers", "status", "conformance", "new-worker")
 """The first words that are commands; any other first word is an application."""
 
 
@@ -61,6 +61,10 @@ def _command(words: list[str]) -> Callable[[], int]:
         from heeler.arbiter.commands import conformance
 
         return lambda: conformance.run(rest)
+    if name == "new-worker":
+        from heeler.arbiter.commands import new_worker
+
+        return lambda: new_worker.run(rest)
     from heeler.arbiter.commands import serve
 
     return lambda: serve.run(rest)

@@ -19,12 +19,14 @@ _USAGE: Final = {
        heeler workers [--json]
        heeler status [--json] [--pid N | --pidfile FILE]
        heeler conformance -k NAME [--json] [--html FILE] [CHECK ...]
+       heeler new-worker NAME [--directory DIRECTORY]
        heeler --version""",
     "config": "heeler config [KEY] [--json] [--changed] [options]",
     "workers": "heeler workers [--json]",
     "status": "heeler status [--json] [--pid N | --pidfile FILE]",
     "conformance": "heeler conformance -k NAME [-k NAME ...] [--json] [--html FILE] [--full] [--jobs N]"
     " [--send TEXT --expect TEXT] [CHECK ...] [-- OPTIONS]\n       heeler conformance --list",
+    "new-worker": "heeler new-worker NAME [--directory DIRECTORY]",
 }
 
 _ABOUT: Final = {
@@ -38,6 +40,8 @@ _ABOUT: Final = {
     "conformance": "Check that worker classes keep their promises, on real servers; --list says which there are."
     " --full takes sizes and counts of real life. A class without HTTP is asked what --send says and must answer"
     " what --expect says. OPTIONS are settings of the servers.",
+    "new-worker": "Write a distribution with a worker class called NAME, with a setting and tests that pass as written:"
+    " into DIRECTORY, or heeler-NAME here.",
 }
 
 

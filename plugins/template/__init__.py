@@ -1,0 +1,1 @@
+"""What `heeler new-worker` writes: a whole distribution with a worker class in it."""
