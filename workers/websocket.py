@@ -62,6 +62,8 @@ class WebSocketExchange(WebSocketLink):
             await self._shared.application(scope, self._inbox.receive, self.send)
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             self._failed(error)
+        except GeneratorExit:  # the loop is gone, and with it all that could be said to anybody
+            raise
         except BaseException as error:  # cancellation, whatever the loop has for it
             self._cancelled(error)
             raise

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from websockets.client import ClientProtocol
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
-from websockets.frames import BINARY, CLOSE, CONT, PONG, TEXT, Close, Frame
+from websockets.frames import BINARY, CLOSE, TEXT, Close, Frame
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
@@ -149,7 +149,6 @@ class Session(Stepped):
         """Return the messages and the close frame that have come since the last call."""
         heard: list[str | bytes | Close] = []
         for frame in self.events():
-            assert frame.opcode in (TEXT, BINARY, CLOSE, PONG) and frame.opcode is not CONT
             if frame.opcode is CLOSE:
                 heard.append(Close.parse(frame.data))
             elif frame.opcode in (TEXT, BINARY):

@@ -203,9 +203,9 @@ def test_our_close_frame_waits_for_the_clients() -> None:
     assert frames.close(1000, "done") == b"\x88\x06\x03\xe8done"
     assert read(frames, frame(TEXT, b"a") + frame(PING, b"p")) == []
     assert answers(frames) == [(0x8A, b"p")]
-    assert not frames.is_over
+    before = frames.is_over
     read(frames, closing(1000, "done"))
-    assert frames.is_over and frames.take() == b""
+    assert (before, frames.is_over, frames.take()) == (False, True, b"")
 
 
 @pytest.mark.parametrize(("code", "reason"), [(1005, ""), (1006, ""), (999, ""), (5000, ""), (1000, "x" * 124)])
