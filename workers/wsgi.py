@@ -113,6 +113,10 @@ class Gateway:
                 _mount(environ)
             if body is not None:
                 environ["wsgi.input"] = body.rewind()
+                if fields.chunked:
+                    # It is whole by now, and there are applications that take no length for no content.
+                    environ["CONTENT_LENGTH"] = str(body.size)
+                    environ.pop("HTTP_TRANSFER_ENCODING", None)
             if self._pre_request is not None:
                 self._pre_request(worker, request)
             iterable = self._application(environ, response.start_response)

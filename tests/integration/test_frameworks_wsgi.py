@@ -15,8 +15,6 @@ from support.server import APPS, WORKER_CLASSES, Server
 from support.sites import ADMIN_PASSWORD, make_site_folder
 
 EXAMPLES = APPS.parents[1] / "docs" / "examples"
-# Django reads as much as CONTENT_LENGTH says, and so nothing of a chunked upload, through any server of WSGI.
-WSGI_CHECKS = tuple(check for check in pages.CHECKS if check is not pages.takes_chunked_uploads)
 
 pytestmark = pytest.mark.slow
 
@@ -80,7 +78,7 @@ def validated(worker_class: str) -> Iterator[Server]:
         yield server
 
 
-@pytest.mark.parametrize("check", WSGI_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", pages.CHECKS, ids=lambda check: check.__name__)
 def test_site_works_for_its_clients(site: Server, check: Callable[[httpx.Client], None]) -> None:
     """Each promise of `support.pages` is kept, through each framework and worker class."""
     with httpx.Client(base_url=site.url, timeout=20) as client:
