@@ -5,6 +5,7 @@ Its maintainers advise against eventlet; this is for applications that cannot le
 
 import functools
 import logging
+import threading
 import warnings
 from collections.abc import Callable
 from types import TracebackType
@@ -61,6 +62,10 @@ class EventletWorker(GreenWorker):
     def leave_hub(self) -> None:
         if self.is_child:
             self._renew_hub(type(self._hub))  # the old one's poller is the worker's, and shared
+            # Whoever forks is the main thread of the child, but eventlet does not let threading know (its own
+            # copy of it): the end of the child would wait for a thread that it has not got.
+            main_thread = threading._shutdown.__globals__["_main_thread"]  # type: ignore[attr-defined]  # noqa: SLF001
+            main_thread._ident = threading.get_ident()  # noqa: SLF001
         else:
             self._hub.remove(self._listener)
             self._cancel_timer()

@@ -264,8 +264,8 @@ def case_named_file(environ: Environ, start: Start) -> Iterable[bytes]:
 
 def case_file_pipe(environ: Environ, start: Start) -> Iterable[bytes]:
     reader, writer = os.pipe()
-    os.write(writer, b"from a pipe")
-    os.close(writer)
+    with open(writer, "wb") as file:  # closed at once, while gevent has os.close wait for its loop
+        file.write(b"from a pipe")
     start("200 OK", [TEXT])
     wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](os.fdopen(reader, "rb"))
     return wrapped
