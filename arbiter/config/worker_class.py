@@ -90,6 +90,7 @@ def _find(named: str | type) -> Plugin:
         return find_worker(named)
     if named in _FOREIGN:
         raise PluginInvalid(named, None, f"is written for Gunicorn; say -k {_FOREIGN[named]}")
+    named = named.removeprefix("egg:gunicorn#")
     if named.startswith("egg:") and "#" in named:
         named = named.removeprefix("egg:").replace("#", ":")
     return find_worker(_GUNICORN.get(named, named))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from heeler.arbiter.config import worker_class
 from heeler.arbiter.config.loader import Loaded, Sources, load
 from heeler.plugins.errors import ConfigError, HeelerError, PluginInvalid, PluginNotFound, UsageError
 
@@ -302,9 +303,33 @@ def test_worker_class_that_is_not_there(tmp_path: pathlib.Path, named: str, mess
     assert message in refused(tmp_path, "-k", named)
 
 
-def test_gunicorn_name_of_a_worker_class_that_is_there(tmp_path: pathlib.Path) -> None:
-    """The dotted name of Gunicorn's sync worker means ours."""
-    assert settings(tmp_path, "-k", "gunicorn.workers.sync.SyncWorker").plugin.name == "sync"
+@pytest.mark.parametrize(
+    ("named", "threads", "ours"),
+    [
+        ("gunicorn.workers.sync.SyncWorker", 1, "sync"),
+        ("gthread", 1, "thread"),
+        ("gunicorn.workers.gthread.ThreadWorker", 1, "thread"),
+        ("gevent_pywsgi", 1, "gevent"),
+        ("egg:gunicorn#gevent", 1, "gevent"),
+        ("gunicorn.workers.geventlet.EventletWorker", 1, "eventlet"),
+        ("asgi", 1, "asyncio"),
+        ("auto", 4, "auto"),
+        ("sync", 4, "thread"),
+        ("gunicorn.workers.sync.SyncWorker", 4, "thread"),
+        ("heeler:sync", 4, "thread"),
+        ("gevent", 4, "gevent"),
+    ],
+)
+def test_gunicorn_name_of_a_worker_class(named: str, threads: int, ours: str) -> None:
+    """It means ours that does the same; and more than one thread makes `thread` of `sync`."""
+    assert worker_class.resolve(named, threads)[0].name == ours
+
+
+def test_auto_has_the_settings_of_every_class_that_it_may_become() -> None:
+    """None is lost, nor has another meaning."""
+    own = {setting.name: setting for setting in worker_class.resolve("auto")[1].settings}
+    for named in ("sync", "thread", "asyncio"):
+        assert all(own[setting.name] is setting for setting in worker_class.resolve(named)[1].settings), named
 
 
 _WORKER = """
