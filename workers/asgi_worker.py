@@ -21,7 +21,7 @@ from heeler.workers.http_connection import HttpConnection
 from heeler.workers.in_flight import InFlight
 from heeler.workers.lifespan import Lifespan
 from heeler.workers.logs import event
-from heeler.workers.reactor import ReactorWorker
+from heeler.workers.reactor import SWEEP_S, ReactorWorker
 from heeler.workers.streaming_connection import StreamingConnection
 from heeler.workers.wsgi_exchange import WsgiBridge
 
@@ -173,6 +173,19 @@ class AsgiWorker(ReactorWorker):
     def response_done(self, exchange: Exchange) -> None:
         """The response is complete, or cut; the application may go on."""
         self._in_flight.leave(exchange.entry)
+        self.deadline_at(self.last_response_ns / 1e9 + SWEEP_S)  # the turn that shows what was counted
+
+    @override
+    def deadline_in(self, timeout_s: float) -> float:
+        return self.deadline_at(time.monotonic() + timeout_s)
+
+    @override
+    def deadline_at(self, when: float) -> float:
+        # Tasks set deadlines while the loop sleeps already: it has to ask again for how long.
+        if when < self._sweep_at:
+            self._sweep_at = when
+            self.nudge()
+        return when
 
     @override
     def overrun(self, connection: HttpConnection) -> None:

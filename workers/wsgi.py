@@ -120,6 +120,8 @@ class Gateway:
             if self._pre_request is not None:
                 self._pre_request(worker, request)
             iterable = self._application(environ, response.start_response)
+            if not worker.keep_alive and response.head is None:
+                response.keep_alive = False  # it was told to stop while the application was at work
             if type(iterable) is list:
                 response.send_list(iterable)
             else:
