@@ -64,7 +64,7 @@ class Fields:
         self.plain = self.odd_names = False
         # Any: a gateway's values.
         self.memo: dict[bool, dict[str, Any]] = {}
-        """What the worker's gateway made of these fields, by whether it trusts the client; kept here to live as long."""
+        """What the gateway made of these fields, by whether it trusts the client; kept here to live as long."""
 
     @property
     def pairs(self) -> list[Pair]:

@@ -63,7 +63,7 @@ class RawFieldLines(dict[tuple[bytes, bytes], Line]):
     __slots__ = ()
 
     def __missing__(self, pair: tuple[bytes, bytes]) -> Line:
-        if type(pair) is not tuple or len(pair) != 2 or type(pair[0]) is not bytes or type(pair[1]) is not bytes:
+        if not isinstance(pair, tuple) or len(pair) != 2 or not all(isinstance(part, bytes) for part in pair):
             raise TypeError
         line = _line((pair[0].decode("latin-1"), pair[1].decode("latin-1")))
         if len(pair[0]) + len(pair[1]) <= _KEPT_LENGTH:

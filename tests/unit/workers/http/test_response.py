@@ -186,3 +186,81 @@ def test_error_page(status: int) -> None:
     assert b"&lt;&amp;&gt;" in page
     assert error_page(status, DATE, "<&>", head_only=True, more=b"Retry-After: 5\r\n").endswith(b"\r\n\r\n")
     assert b"\r\nRetry-After: 5\r\n" in error_page(status, DATE, more=b"Retry-After: 5\r\n")
+
+
+def encode_raw(status: Any, headers: Any, **more: Any) -> Head:  # Any: as in `encode`
+    """Return a head as ASGI gives it, made by a new encoder."""
+    arguments: dict[str, Any] = {"method": "GET", "minor": 1, "keep_alive": True, "date": DATE} | more
+    return ResponseEncoder(b"heeler").encode_raw(status, headers, **arguments)
+
+
+@pytest.mark.parametrize("headers", [[(b"a", b"\xe4")], [[b"a", b"\xe4"]], iter([(b"a", b"\xe4")]), ((b"a", b"\xe4"),)])
+def test_raw_head(headers: Any) -> None:
+    """A number and bytes give the same head as text does, whatever holds the pairs."""
+    head = encode_raw(200, headers, body_length=3)
+    assert head.data == encode(headers=[("a", "\xe4")], body_length=3).data
+    assert (head.code, head.reason, head.content_length) == (200, "OK", 3)
+
+
+def test_raw_status() -> None:
+    """A number without a usual reason phrase has none."""
+    assert lines(encode_raw(599, []))[0] == b"HTTP/1.1 599 "
+
+
+@pytest.mark.parametrize("status", ["200", None, 199, 1000, True, 200.0])
+def test_raw_status_is_refused(status: object) -> None:
+    """What is no status, or an interim one, is refused."""
+    with pytest.raises(LocalProtocolError, match="status"):
+        encode_raw(status, [])
+
+
+@pytest.mark.parametrize(
+    "headers", [[("a", "b")], [(b"a",)], [b"ab"], [None], None, [(b"a", bytearray(b"b"))], [(b"a", b"b", b"c")]]
+)
+def test_raw_headers_are_refused(headers: object) -> None:
+    """What are no pairs of bytes is refused."""
+    with pytest.raises(LocalProtocolError, match="pairs of bytes"):
+        encode_raw(200, headers)
+
+
+@pytest.mark.parametrize("pair", [(b"a b", b""), (b"a", b"\r\nb: c"), (b"content-length", b"-1")])
+def test_raw_headers_are_checked(pair: tuple[bytes, bytes]) -> None:
+    """Bytes are checked as text is."""
+    with pytest.raises(LocalProtocolError):
+        encode_raw(200, [pair])
+
+
+def test_raw_heads_are_kept_apart() -> None:
+    """A head that was kept is found again only where all is the same."""
+    encoder = ResponseEncoder(b"heeler")
+    arguments = [
+        (200, ((b"a", b"b"),), "GET", 1, True, DATE, 3, False),
+        (201, ((b"a", b"b"),), "GET", 1, True, DATE, 3, False),
+        (200, ((b"a", b"c"),), "GET", 1, True, DATE, 3, False),
+        (200, ((b"a", b"b"),), "HEAD", 1, True, DATE, 3, False),
+        (200, ((b"a", b"b"),), "GET", 0, True, DATE, 3, False),
+        (200, ((b"a", b"b"),), "GET", 1, False, DATE, 3, False),
+        (200, ((b"a", b"b"),), "GET", 1, True, DATE, None, False),
+        (200, ((b"a", b"b"),), "GET", 1, True, DATE, 3, True),
+    ]
+    fresh = [ResponseEncoder(b"heeler").encode_raw(*each) for each in arguments]
+    for _ in range(2):
+        assert [encoder.encode_raw(*each).data for each in arguments] == [head.data for head in fresh]
+    assert encoder.encode_raw(*arguments[0]) is encoder.encode_raw(*arguments[0])
+
+
+def test_trailer_is_announced_where_one_comes() -> None:
+    """`Trailer` is sent with trailers only, and those make a body chunked whatever was declared."""
+    headers = [(b"trailer", b"x"), (b"content-length", b"3")]
+    assert b"trailer" not in encode_raw(200, headers).data
+    head = encode_raw(200, headers, trailers=True, body_length=3)
+    assert b"trailer: x\r\n" in head.data
+    assert (head.chunked, head.content_length) == (True, None)
+    assert b"Content-Length" not in head.data
+
+
+@pytest.mark.parametrize("name", [b"content-length", b"transfer-encoding", b"trailer", b"date", b"a b"])
+def test_fields_that_are_no_trailers(name: bytes) -> None:
+    """What frames or routes a message may stand in its head only (RFC 9110, section 6.5.1)."""
+    with pytest.raises(LocalProtocolError):
+        ResponseEncoder().field_lines([(name, b"1")])
