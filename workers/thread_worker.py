@@ -37,7 +37,6 @@ class ThreadWorker(ThreadedReactor):
         super().__init__(boot)
         self._in_flight: Final = InFlight(boot.row)
         self._is_plain = self.request_timeout == math.inf
-        self._stalled = 0
 
     @override
     def make_gateway(self) -> Gateway:
@@ -131,7 +130,7 @@ class ThreadWorker(ThreadedReactor):
     @override
     def queue(self, connection: HttpConnection) -> None:
         super().queue(connection)
-        if self._stalled:
+        if self.stalled:
             self.moved.notify_all()
 
     @override
@@ -141,7 +140,8 @@ class ThreadWorker(ThreadedReactor):
             self.lead.hand_on()
         low = self.response_memory // 2
         client.is_stalled = True
-        self._stalled += 1
+        self.stalled += 1
+        self.reopen()
         try:
             while not client.closed and client.pending_memory() > low:
                 if self.ready and self.free <= 0:
@@ -150,4 +150,4 @@ class ThreadWorker(ThreadedReactor):
                 self.moved.wait()
         finally:
             client.is_stalled = False
-            self._stalled -= 1
+            self.stalled -= 1

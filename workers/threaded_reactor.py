@@ -19,13 +19,14 @@ from typing import ClassVar, Final
 from typing_extensions import override
 
 from heeler.workers import scoreboard
-from heeler.workers.base import Boot
+from heeler.workers.base import Boot, Drain
 from heeler.workers.body import RequestBody
 from heeler.workers.hands import Hand, heartbeat_ns
 from heeler.workers.http.request import Request
-from heeler.workers.http_connection import HttpConnection
+from heeler.workers.http_connection import LINGER_CLOSE_S, HttpConnection
 from heeler.workers.interruption import Interruption
 from heeler.workers.leadership import Leadership
+from heeler.workers.poller import READ
 from heeler.workers.reactor import ReactorWorker
 from heeler.workers.shared_tally import SharedTally
 from heeler.workers.sources import ListeningSource, SignalSource
@@ -55,9 +56,11 @@ class ThreadedReactor(ReactorWorker):
         """Requests for which there is a thread."""
         self.dead: Final = _dead_socket()
         """What a descriptor becomes whose client is gone while a thread may still write to it."""
+        self.stalled = 0
+        """How many threads wait for a client, and would make way for another."""
         self.is_copy = False
         """Whether this is a process that the application forked."""
-        self._shortest_s = min(self.keepalive, self.header_timeout, self.body_timeout, self.write_timeout)
+        self._timeouts = (self.header_timeout, self.body_timeout, self.write_timeout, LINGER_CLOSE_S)
         self._is_shut = False
         """Whether no connection is accepted because all threads are at work."""
         self._is_beat_held = False
@@ -110,6 +113,19 @@ class ThreadedReactor(ReactorWorker):
             self._signal_source.read()
         if self._failure is not None:
             raise self._failure
+
+    @override
+    def start_draining(self, drain: Drain) -> None:
+        super().start_draining(drain)
+        # The leader may be waiting for longer than is right now: a dead socket is readable at once.
+        fd = self.dead.fileno()
+        self._handlers[fd] = self._on_nudge
+        self._poller.register(fd, READ)
+
+    def _on_nudge(self, _mask: int) -> None:
+        fd = self.dead.fileno()
+        del self._handlers[fd]
+        self._poller.unregister(fd)
 
     @override
     def turn(self, timeout_s: float) -> None:
@@ -189,7 +205,7 @@ class ThreadedReactor(ReactorWorker):
             timeout_s = min(timeout_s, max(0.0, self._sweep_at - time.monotonic()))
         if self.free < self.threads:
             # Nobody who runs a request can set a nearer deadline than this.
-            timeout_s = min(timeout_s, self._shortest_s)
+            timeout_s = min(timeout_s, self.keepalive, *self._timeouts)
         return timeout_s
 
     # -- admission, and the heartbeat of threads that are all at work
@@ -207,11 +223,11 @@ class ThreadedReactor(ReactorWorker):
 
     @override
     def room(self) -> int:
-        return super().room() if self.free > 0 else 0
+        return super().room() if self.free > 0 or self.stalled else 0
 
     def _tick_at_work(self) -> float:
         """As `tick`, when all threads are at work: nothing is accepted, and the heartbeat is theirs."""
-        if self.sources and isinstance(self.sources[-1], ListeningSource):
+        if not self.stalled and self.sources and isinstance(self.sources[-1], ListeningSource):
             self._is_shut = True
             self.pause_accept()
         self._is_beat_held = True
@@ -225,12 +241,17 @@ class ThreadedReactor(ReactorWorker):
         if self._is_beat_held:
             self._is_beat_held = False
             self.words[scoreboard.BEAT_AT] = now_ns
-        if self._is_shut and not self.ready:
+        if not self.ready:
+            self.reopen()
+        if self.draining is not None:
+            self._signal_source.wake()
+
+    def reopen(self) -> None:
+        """Accept connections again, if that was given up for want of threads."""
+        if self._is_shut:
             self._is_shut = False
             if not self._full:
                 self.resume_accept()
-        if self.draining is not None:
-            self._signal_source.wake()
 
 
 def _dead_socket() -> socket.socket:
