@@ -2,15 +2,20 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
 import pytest
 
+from heeler.plugins.template.files import files
 from support.client import get
 from support.server import Server, heeler
 
 pytestmark = pytest.mark.slow
+
+PIP = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]
+PIP += ["--no-build-isolation", "--no-compile"]
 
 
 def run(*command: str, cwd: pathlib.Path, **changes: str) -> str:
@@ -30,8 +35,7 @@ def test_distribution_passes_as_written(tmp_path: pathlib.Path) -> None:
         ".github", ".gitignore", "CHANGELOG.md", "README.md", "pyproject.toml", "src", "tests",
     ]  # fmt: skip
 
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]
-    run(*pip, "--no-build-isolation", "--no-compile", "--target", str(site), ".", cwd=project)
+    run(*PIP, "--target", str(site), ".", cwd=project)
     assert (site / "heeler_two_paws" / "py.typed").exists()
 
     jobs = ["-n", "3", "-p", "no:cacheprovider", "--strict-markers", "-W", "error"]
@@ -40,6 +44,20 @@ def test_distribution_passes_as_written(tmp_path: pathlib.Path) -> None:
 
     with Server("hello:app", "-k", "two-paws", env={"PYTHONPATH": str(site)}) as server:
         assert get(server.address).status == 200
+
+
+def test_kit_finds_the_mistake_of_the_tutorial(tmp_path: pathlib.Path) -> None:
+    """A worker class that does not take back what it says it is doing seems to lose a request in every stop."""
+    assert heeler("new-worker", "paws", cwd=tmp_path).status == 0
+    project = tmp_path / "heeler-paws"
+    worker = project / "src" / "heeler_paws" / "worker.py"
+    right = worker.read_text()
+    worker.write_text(right.replace("        self.row.leave_only()\n", ""))
+    assert worker.read_text() != right
+    run(*PIP, "--target", str(tmp_path / "site"), ".", cwd=project)
+    done = heeler("conformance", "-k", "paws", "boots", env={"PYTHONPATH": str(tmp_path / "site")})
+    assert done.status == 1
+    assert "it ended with status 75, not 0" in done.stderr + done.stdout
 
 
 @pytest.mark.parametrize(
@@ -61,6 +79,16 @@ def test_what_cannot_be_written_is_one_line(tmp_path: pathlib.Path, argv: list[s
     assert message in done.stderr
     assert (done.stderr.count("\n"), done.stdout) == (1, "")
     assert [path.name for path in tmp_path.rglob("*")] == ["full", "file"]
+
+
+def test_tutorial_shows_what_is_written() -> None:
+    """Each line of code that the tutorial explains stands in the worker class, but for the types."""
+    page = pathlib.Path(__file__).parents[2] / "docs" / "tutorials" / "first-worker-class.md"
+    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    written = files("paws")["src/heeler_paws/worker.py"].splitlines()
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert lines[0] == "def take(self, connection, request, body):"
+    assert [line for line in lines[1:] if f"    {line}" not in written] == []
 
 
 def test_directory_is_where_it_goes(tmp_path: pathlib.Path) -> None:
