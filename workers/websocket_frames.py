@@ -30,6 +30,7 @@ COMPRESS_BYTES: Final = 64
 
 # First bytes of frames that are the last of their message.
 _TEXT, _BINARY, _PING, _PONG = 0x81, 0x82, 0x89, 0x8A
+_LONGEST_QUICK: Final = 65535
 _RSV1: Final = 0x40  # of a compressed message
 _PROTOCOL_ERROR, _INVALID_DATA, _TOO_BIG = 1002, 1007, 1009
 _u16: Final = struct.Struct("!H").unpack_from
@@ -102,17 +103,23 @@ class Frames:
     # -- reading
 
     def quick(self, data: bytes) -> Message | None:
-        """Return the message that `data` is, a small one, with nothing before or behind it; None for all else."""
+        """Return the message that `data` is, with nothing before or behind it; None for all else."""
         size = len(data) - 6
-        if not 0 <= size <= self._quick_size or data[1] != size + 128:
+        if 0 <= size < 126:
+            if data[1] != size + 128 or size > self._quick_size:
+                return None
+            key, payload = data[2:6], data[6:]
+        elif 127 < size <= self._quick_size and data[1] == 254 and (data[2] << 8) + data[3] == size - 2:
+            key, payload = data[4:8], data[8:]
+        else:
             return None
         first = data[0]
         if first == _TEXT:
             try:
-                return apply_mask(data[6:], data[2:6]).decode()
+                return apply_mask(payload, key).decode()
             except UnicodeDecodeError:
                 return None
-        return apply_mask(data[6:], data[2:6]) if first == _BINARY else None
+        return apply_mask(payload, key) if first == _BINARY else None
 
     def feed(self, data: bytes) -> None:
         """Take what was read; `messages` tells what it was."""
@@ -158,7 +165,7 @@ class Frames:
     def _settle(self) -> None:
         """Find out whether the next message may be read by `quick`."""
         is_steady = self.is_open and not self._left and self._kind is None and self._at == len(self._held)
-        self._quick_size = min(125, self._max_size) if is_steady else -1
+        self._quick_size = min(_LONGEST_QUICK, self._max_size) if is_steady else -1
 
     def _whole(self, data: bytes, at: int, payload_at: int, stop: int, messages: list[Message]) -> bool:
         """Read a frame that is all there, if it is a whole message or a ping; False where the protocol is to judge."""

@@ -61,14 +61,15 @@ class Inbox:
         return message
 
     def add(self, message: str | bytes) -> bool:
-        """Add a small message; False where nothing more should be read."""
+        """Add a message; False where nothing more should be read."""
         self._messages.append(message)
         waiter = self._waiter
         if waiter is not None:
             self._waiter = None
             waiter.set()
             return True
-        self.is_paused = len(self._messages) >= MOST_MESSAGES
+        self._size += len(message)
+        self.is_paused = self.is_full
         return not self.is_paused
 
     def extend(self, messages: Sequence[str | bytes]) -> None:

@@ -98,11 +98,14 @@ def test_the_quick_way_reads_the_same() -> None:
     frames = make_frames()
     assert frames.quick(frame(TEXT, "hé".encode())) == "hé"
     assert frames.quick(frame(BINARY, b"")) == b""
+    for size in (125, 126, 127, 128, 1000, 65530):
+        assert frames.quick(Frame(BINARY, bytes(size)).serialize(mask=True)) == bytes(size)
     for data in (
         frame(TEXT, b"a") * 2,
         frame(TEXT, b"a")[:-1],
         frame(TEXT, b"\xff"),
-        frame(TEXT, bytes(126)),
+        frame(TEXT, bytes(126)) + b"x",
+        frame(TEXT, bytes(70000)),
         frame(PING),
         b"\x81",
     ):
