@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from heeler.plugins.conformance.hostile import CASES
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers.http.fields import FieldReader, split
 from heeler.workers.http.limits import Limits
-from support.hostile import CASES
 
 Pair = tuple[bytes, bytes]
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from heeler.plugins.conformance.hostile import CASES, get, post
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers.http.fields import FieldReader
 from heeler.workers.http.limits import Limits
 from heeler.workers.http.parser import RequestParser
 from heeler.workers.http.request import END, Request
-from support.hostile import CASES, get, post
 
 SMALL = Limits(request_line=60, fields=5, field_size=40, head=180, body=200, chunk_extensions=20, trailers=40)
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from heeler.plugins.conformance.hostile import CASES, SMUGGLED, Case
 from support.client import Client, exchange, get
-from support.hostile import CASES, SMUGGLED, Case
 from support.server import WORKER_CLASSES, Server
 
 REFUSED = [case for case in CASES if 200 not in case.statuses]

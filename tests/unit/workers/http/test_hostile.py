@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from heeler.plugins.conformance.hostile import CASES, SMUGGLED, Case
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers.http.fields import FieldReader
 from heeler.workers.http.limits import Limits
 from heeler.workers.http.parser import RequestParser
 from heeler.workers.http.request import END, Request
-from support.hostile import CASES, SMUGGLED, Case
 
 Verdict = tuple[list[tuple[str, str, bytes, bool]], int]
 
