@@ -25,9 +25,10 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         yield running
 
 
-def dial(server: Server, path: str, **options: Any) -> ClientConnection:
+def dial(server: Server, path: str, **options: Any) -> ClientConnection:  # Any: each has its type
     """Connect; `options` are those of websockets' `connect`."""
-    return connect(server.url.replace("http:", "ws:").rstrip("/") + path, proxy=None, **options)
+    client: ClientConnection = connect(server.url.replace("http:", "ws:").rstrip("/") + path, proxy=None, **options)
+    return client
 
 
 @contextlib.contextmanager
