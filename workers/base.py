@@ -250,6 +250,9 @@ class Worker(abc.ABC):
             return ExitStatus.INTERNAL
         self.begin_drain(drain)
         self.drain(drain)
+        if self._is_orphan:  # told by the kernel; where there was nothing to finish, the loop has not seen it yet
+            for source in [source for source in self.sources if isinstance(source, ChannelSource)]:
+                source.read()
         self.close_listeners()
         self.teardown()
         return drain.status
