@@ -1,9 +1,10 @@
 """The `asyncio` worker: ASGI on asyncio's loop, or uvloop's."""
 
 import contextvars
+import functools
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from typing_extensions import override
@@ -15,7 +16,6 @@ from heeler.workers.asgi_worker import AsgiWorker
 from heeler.workers.base import Boot
 from heeler.workers.event_loop import LOOP, loop_factory
 from heeler.workers.exchange import Exchange
-from heeler.workers.lifespan import Lifespan
 from heeler.workers.shared_tally import SharedTally
 from heeler.workers.wsgi import Gateway
 from heeler.workers.wsgi_exchange import WsgiBridge, WsgiExchange
@@ -36,29 +36,30 @@ class AsyncioWorker(AsgiWorker):
 
     name = "asyncio"
     interfaces = frozenset({"asgi", "wsgi"})
-    tally_class = SharedTally
     settings: ClassVar[tuple[Setting, ...]] = (*ASGI_SETTINGS, LOOP)
 
     def __init__(self, boot: Boot) -> None:
         super().__init__(boot)
         self._loop: asyncio.AbstractEventLoop
         self._new_event: type[asyncio.Event]
-        self._new_task: type[asyncio.Task[None]]
+        self._new_task: Callable[..., asyncio.Task[None]]
         self._is_over: Callable[[], bool] = bool
         self._over: asyncio.Event
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self._runner: asyncio.Runner
         self._threads: ThreadPoolExecutor
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @override
     def setup(self) -> None:
         import asyncio  # not before the fork: the arbiter has no use for it
 
-        self._over, self._new_event, self._new_task = asyncio.Event(), asyncio.Event, asyncio.Task
+        self._over, self._new_event = asyncio.Event(), asyncio.Event
         self._runner = asyncio.Runner(loop_factory=loop_factory(self.config.loop))
         self._loop = self._runner.get_loop()
+        # A task that begins at once, and does not wait, is never scheduled at all (Python 3.12).
+        eager: dict[str, Any] = {"eager_start": True} if hasattr(asyncio, "eager_task_factory") else {}
+        self._new_task = functools.partial(asyncio.Task, loop=self._loop, **eager)
         super().setup()
 
     @override
@@ -118,6 +119,7 @@ class AsyncioWorker(AsgiWorker):
             return super().make_gateway()
         from concurrent.futures import ThreadPoolExecutor
 
+        self.tally = SharedTally(self.row)
         gateway = Gateway(self, application.callable, multithread=True)
         threads = max(self.config.threads, LEAST_THREADS)
         self._threads = ThreadPoolExecutor(threads, "heeler-wsgi")
@@ -139,24 +141,15 @@ class AsyncioWorker(AsgiWorker):
         return self._new_event()
 
     @override
-    def start(self, exchange: Exchange) -> None:
-        exchange.task = self._task(self.live_through(exchange))
-
-    @override
-    def start_lifespan(self, lifespan: Lifespan) -> None:
-        task = self._task(lifespan.run())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _task(self, work: Any) -> "asyncio.Task[None]":  # Any: a coroutine
-        return self._new_task(work, loop=self._loop, context=contextvars.Context())
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":  # Any: as in AsgiWorker
+        return self._new_task(work, context=contextvars.Context())
 
     @override
     def cancel(self, exchange: Exchange) -> None:
         if isinstance(exchange, WsgiExchange):
             exchange.interrupt()
         else:
-            exchange.task.cancel()
+            super().cancel(exchange)
 
     @override
     async def within(self, seconds: float, work: Awaitable[object]) -> bool:

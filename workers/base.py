@@ -86,7 +86,7 @@ class Worker(abc.ABC):
         self.log: Final = boot.logs.worker
         self.row: Final = boot.row
         self.words: Final = boot.row.words
-        self.tally: Final = type(self).tally_class(boot.row)
+        self.tally = type(self).tally_class(boot.row)
         self.slot: Final = boot.slot
         self.age: Final = boot.age
         self.pid = os.getpid()
