@@ -57,7 +57,7 @@ class LendableConnection(HttpConnection):
         self.calm = False
         self.handler = _nothing
         self.worker.let_go(self)
-        self.lent = LentSocket(self.sock)
+        self.lent = LentSocket(self.sock, self.close)
         return self.lent
 
     def take_back(self) -> None:
@@ -155,7 +155,8 @@ def serve_lent(
     except SwitchedError:
         return False
     finally:
-        sock.close()
+        sock.end()
+        connection.lent = None
     return keep_alive
 
 

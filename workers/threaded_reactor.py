@@ -143,6 +143,12 @@ class ThreadedReactor(ReactorWorker):
             self.close_listeners()
 
     @override
+    def cut_rest(self) -> None:
+        super().cut_rest()
+        # What threads still run is counted by that; its entries stay, for the arbiter to tell what was lost.
+        self.words[scoreboard.IN_FLIGHT] = 0
+
+    @override
     def teardown(self) -> None:
         """Close what clients have; the leader may be waiting on the poller, and ends with the process."""
         for client in list(self.connections.values()):
