@@ -4,7 +4,7 @@ import abc
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar, Final, Protocol
 
 from typing_extensions import override
@@ -39,11 +39,18 @@ class Event(Protocol):
         """Return once `set` was called."""
 
 
+class Task(Protocol):
+    """What runs by itself: an `asyncio.Task`, or a scope of trio's around something in a nursery."""
+
+    def cancel(self) -> object:
+        """Have it end; it is thrown an exception of the loop's."""
+
+
 class AsgiWorker(ReactorWorker):
     """Serves ASGI on the reactor, turned by an event loop.
 
-    A subclass provides the loop: `run`, which runs `serve` in it; `turns`, which turns the
-    reactor; `start` and `cancel` for tasks; `event`; and `within`.
+    A subclass provides the loop: `run`, which runs `serve` in it; `turns` and `nudge`, which
+    turn the reactor; `spawn` for tasks; `event`; and `within`.
     """
 
     interfaces: ClassVar[frozenset[str]] = frozenset({"asgi"})
@@ -60,6 +67,7 @@ class AsgiWorker(ReactorWorker):
         """Exchanges whose task runs, perhaps for work behind the response."""
         self._cancel_at: dict[Exchange, float] = {}
         self._in_flight = InFlight(self.row)
+        self._lifespan_task: Task
 
     # -- what a subclass provides
 
@@ -68,16 +76,8 @@ class AsgiWorker(ReactorWorker):
         """Return a new event of the loop."""
 
     @abc.abstractmethod
-    def start(self, exchange: Exchange) -> None:
-        """Run `self.live_through(exchange)` as a task of its own, in a fresh context; keep it in `exchange.task`."""
-
-    @abc.abstractmethod
-    def start_lifespan(self, lifespan: Lifespan) -> None:
-        """Run `lifespan.run()` as a task of its own."""
-
-    @abc.abstractmethod
-    def cancel(self, exchange: Exchange) -> None:
-        """Cancel the task of `exchange`."""
+    def spawn(self, work: Coroutine[Any, Any, None]) -> Task:  # Any: what loops and coroutines tell each other
+        """Run `work` as a task of its own, in a fresh context; it raises nothing but cancellation."""
 
     @abc.abstractmethod
     async def turns(self, is_over: Callable[[], bool]) -> None:
@@ -113,7 +113,7 @@ class AsgiWorker(ReactorWorker):
         assert self.application is not None
         is_asgi = self.application.interface == "asgi"
         lifespan = Lifespan(self, self.application.callable, self.config.lifespan if is_asgi else "off")
-        self.start_lifespan(lifespan)
+        self._lifespan_task = self.spawn(lifespan.run())
         await lifespan.startup()
         if self.announce():
             await self.turns(lambda: self.draining is not None)
@@ -157,18 +157,23 @@ class AsgiWorker(ReactorWorker):
             connection.run_until = started_ns / 1e9 + self.request_timeout
             connection.rearm()
         self.live.add(exchange)
-        self.start(exchange)
+        exchange.task = self.spawn(self._live_through(exchange))
 
-    async def live_through(self, exchange: Exchange) -> None:
-        """Run an exchange to its end: what its task is to run."""
+    async def _live_through(self, exchange: Exchange) -> None:
         try:
             await exchange.run()
+        except BaseExceptionGroup:
+            pass  # what became of a cancellation in the application's own tasks: it is reported
         finally:
             self.live.discard(exchange)
             if self._cancel_at:
                 self._cancel_at.pop(exchange, None)
             if self.draining is not None:
                 self.nudge()
+
+    def cancel(self, exchange: Exchange) -> None:
+        """Cancel the task of `exchange`."""
+        exchange.task.cancel()
 
     def response_done(self, exchange: Exchange) -> None:
         """The response is complete, or cut; the application may go on."""
