@@ -25,6 +25,7 @@ class Case:
         statuses: what the last response may be; 200 where the request is a good one.
         stays_open: whether SMUGGLED, sent behind it, is a request of its own.
         body: what the application must see as the content, where it runs.
+        if_websocket: what the response may be too where WebSocket is served.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Case:
     statuses: frozenset[int] = BAD
     stays_open: bool = False
     body: bytes = field(default=b"")
+    if_websocket: frozenset[int] = frozenset()
 
 
 def get(*lines: bytes, target: bytes = b"/", version: bytes = b"HTTP/1.1", host: bytes = b"Host: a\r\n") -> bytes:
@@ -294,6 +296,7 @@ CONNECTION: Final = (  # the peers' table, aiohttp CVE-2026-69243, waitress CVE-
         OK,
         True,
         SMUGGLED,
+        frozenset({400, 405}),
     ),
     Case("upgrade with chunks", post(b"Connection: upgrade", b"Upgrade: x", _CHUNKED, content=_HELLO), OK, True, b"hello"),
     Case("upgrade on GET with content", get(b"Connection: upgrade", b"Upgrade: x", b"Content-Length: 2") + b"hi", OK, True, b"hi"),

@@ -69,6 +69,21 @@ MISBEHAVING: Final = (
     ("counts_agree", "bad_counts:LogsNothing", "the access log has 0 lines"),
     ("wsgi_validator", "bad_counts:BreaksTheEnviron", "was answered 500"),
     ("wsgi_iterables_are_closed", "bad_counts:ClosesNoIterable", "closed once it is sent"),
+    ("lifespan", "bad_asgi:NeverShutsDown", "not told to shut down"),
+    ("lifespan_that_fails", "bad_asgi:ForgivesAFailedStart", "has not ended"),
+    ("application_without_lifespan", "bad_asgi:InsistsOnALifespan", "ended with status 3 before it was ready"),
+    ("asgi_scope", "bad_asgi:ForgetsTheRawPath", r"scope\['raw_path'\] is None"),
+    ("asgi_request_streams", "bad_asgi:WaitsForAllContent", "gets content as it comes: waited in vain"),
+    ("asgi_response_streams", "bad_asgi:HoldsResponsesBack", "is sent as it comes: waited in vain"),
+    ("asgi_back_pressure", "bad_asgi:TakesAllAtOnce", "64 MiB were taken for a client that reads nothing"),
+    ("asgi_disconnect", "bad_asgi:HidesDisconnects", "told that its client is gone"),
+    ("asgi_background_work", "bad_asgi:HoldsResponsesBack", "complete though the application is still busy"),
+    ("asgi_streams_are_told_of_the_drain", "bad_asgi:TellsNobodyOfTheDrain", "is told of the drain"),
+    ("websocket_handshake", "bad_asgi:ForgetsSubprotocols", "the client was told ''"),
+    ("websocket_echo", "bad_asgi:EchoesInCapitals", "came back as"),
+    ("websocket_close_codes", "bad_asgi:TellsOneCodeOnly", "client's close reaches the application"),
+    ("websocket_protocol_errors", "bad_asgi:TakesNakedFrames", "a frame that is not masked"),
+    ("websocket_drain", "bad_asgi:TellsNobodyOfTheDrain", "told of the drain"),
 )
 """A check, a class that breaks its promise, and what the check then says."""
 

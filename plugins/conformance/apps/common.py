@@ -1,5 +1,6 @@
 """What the sites of the kit have in common; it imports nothing that a worker class patches."""
 
+import fcntl
 import os
 import zlib
 from collections.abc import Iterator
@@ -37,9 +38,9 @@ def is_open(gate: str) -> bool:
 
 
 def block() -> None:
-    """Block the operating system's thread for ever, whatever has been patched."""
-    reader, _writer = os.pipe()
-    os.read(reader, 1)
+    """Block the operating system's thread for ever; nothing that patches knows of a way around it."""
+    for _ in range(2):
+        fcntl.flock(os.open("stuck", os.O_WRONLY | os.O_CREAT, 0o600), fcntl.LOCK_EX)
 
 
 def large() -> Iterator[bytes]:

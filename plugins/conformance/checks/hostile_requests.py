@@ -35,7 +35,12 @@ def _try(maker: Maker, server: Server, case: Case, drip: bool) -> str:
         except ConnectionError:
             pass  # refused before all of it was sent
         try:
-            fault = _served(client, case) if 200 in case.statuses else _refused(client, case)
+            if maker.interface == "asgi" and case.if_websocket:
+                fault = _refused(client, case.if_websocket)
+            elif 200 in case.statuses:
+                fault = _served(client, case)
+            else:
+                fault = _refused(client, case.statuses)
         except (OSError, EOFError, AssertionError) as error:
             fault = f"{type(error).__name__}: {error}"
     if fault:
@@ -49,11 +54,11 @@ def _try(maker: Maker, server: Server, case: Case, drip: bool) -> str:
     return "what was smuggled behind it was run" if smuggled else ""
 
 
-def _refused(client: Client, case: Case) -> str:
+def _refused(client: Client, statuses: frozenset[int]) -> str:
     answer = client.read_to_end()
     found = [int(part[2:5]) for part in answer.split(b"HTTP/1.")[1:]]
-    if len(found) != 1 or found[0] not in case.statuses:
-        return f"answered {found}, not {sorted(case.statuses)}"
+    if len(found) != 1 or found[0] not in statuses:
+        return f"answered {found}, not {sorted(statuses)}"
     return "" if b"connection: close\r\n" in answer.lower() else "refused without `Connection: close`"
 
 

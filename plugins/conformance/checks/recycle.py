@@ -4,6 +4,8 @@ import signal
 import threading
 from typing import Final
 
+from typing_extensions import override
+
 from heeler.plugins.conformance.client import Client
 from heeler.plugins.conformance.maker import Maker
 from heeler.plugins.conformance.server import Server
@@ -55,6 +57,7 @@ class _Asking(threading.Thread):
         self._least = 50 if maker.quick else 1000
         self._client: Client | None = None
 
+    @override
     def run(self) -> None:
         """Ask until enough workers were replaced."""
         for number in range(self._first, self._first + MOST):
