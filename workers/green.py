@@ -12,6 +12,7 @@ import logging
 import math
 import os
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
@@ -26,6 +27,7 @@ from heeler.workers.green_runner import Runner
 from heeler.workers.http.request import Request
 from heeler.workers.http_connection import HttpConnection
 from heeler.workers.in_flight import InFlight
+from heeler.workers.lendable_connection import lending
 from heeler.workers.logs import event
 from heeler.workers.reactor import ReactorWorker
 from heeler.workers.wsgi import Gateway
@@ -51,6 +53,8 @@ class GreenWorker(ReactorWorker):
         self.in_flight: Final = InFlight(self.row)
         self.resting: Final[list[Runner]] = []
         """Those that wait for a request, the one that served last at the end."""
+        self.lending: Gateway
+        """For requests whose application may take the client's socket."""
         self.context: contextvars.Context
         """What each request gets a copy of."""
         self._is_over: Callable[[], bool] = bool
@@ -97,6 +101,7 @@ class GreenWorker(ReactorWorker):
     @override
     def make_gateway(self) -> Gateway:
         assert self.application is not None
+        self.lending = Gateway(self, lending(self.application.callable), multithread=True)
         return Gateway(self, self.application.callable, multithread=True)
 
     @override
@@ -151,7 +156,7 @@ class GreenWorker(ReactorWorker):
 
     def fail(self, error: BaseException) -> None:
         """Something of ours is broken: the worker ends."""
-        self._fault = error
+        self._fault = self._fault or error  # what comes after the first may be of its making
         self._end_turns()
 
     def log_failure(self, error: BaseException, where: str) -> None:
@@ -219,11 +224,12 @@ class GreenWorker(ReactorWorker):
         assert isinstance(connection, GreenConnection)
         self.free -= 1
         connection.running = True
+        connection.has_begun = False
         runner = self.resting.pop() if self.resting else Runner(self)
-        runner.start((connection, request, body))
+        runner.start(connection, request, body)
         self._stay_parent()
         if connection.running:
-            connection.suspend(runner, time.monotonic() + self.request_timeout)
+            connection.begin_wait(runner, time.monotonic() + self.request_timeout)
 
     def _stay_parent(self) -> None:
         """Get out of the turn, where this is a process that the application forked in the midst of it."""
@@ -237,8 +243,7 @@ class GreenWorker(ReactorWorker):
         if connection.runner is None and keep_alive and connection.calm:
             connection.deadline = self.last_response_ns / 1e9 + self.keepalive
         else:
-            connection.resume()
-            connection.finish(keep_alive)
+            connection.end_request(keep_alive)
         if self._is_turning:
             return
         if self.ready or self.draining is not None:
@@ -249,14 +254,33 @@ class GreenWorker(ReactorWorker):
         assert isinstance(connection, GreenConnection)
         runner = connection.runner
         assert runner is not None, "a request that did not wait for anything is over"
+        if connection.is_switched:
+            connection.begin_wait(runner, math.inf)
+            return
         if connection.is_told:
-            connection.abort()
+            self._give_up(connection, runner)
             return
         connection.is_told = True
         runner.greenlet.throw(RequestTimeout(f"the request took longer than {self.request_timeout:g} s"))
         self._stay_parent()
         if connection.running:
-            connection.suspend(runner, time.monotonic() + OBEY_S)
+            connection.begin_wait(runner, time.monotonic() + OBEY_S)
+
+    def _give_up(self, connection: GreenConnection, runner: Runner) -> None:
+        """The application was told that its time is over, and goes on: answer for it."""
+        request, seconds = runner.request, round((time.monotonic_ns() - runner.began_ns) / 1e9, 3)
+        event(
+            self.boot.logs.error,
+            logging.ERROR,
+            "request stuck",
+            block="".join(traceback.format_stack(runner.greenlet.gr_frame)),
+            method=request.method,
+            path=request.path,
+            seconds=seconds,
+        )
+        if connection.has_begun:
+            self.cut()
+        connection.give_up(504)
 
     @override
     def wait_for_client(self, client: ClientWriter) -> None:

@@ -1,12 +1,17 @@
-"""A client's connection in a green worker: the application may wait in the midst of a request."""
+"""A client's connection in a green worker: its request may wait, in a greenlet, while others go on."""
 
+import contextlib
 import math
+import socket
 import threading
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from heeler.workers.http_connection import HttpConnection
+from heeler.workers.client_writer import reset_at_close
+from heeler.workers.clock import http_date
+from heeler.workers.http.error_page import error_page
+from heeler.workers.lendable_connection import LendableConnection
 from heeler.workers.sources import Connection
 
 if TYPE_CHECKING:
@@ -14,31 +19,68 @@ if TYPE_CHECKING:
     from heeler.workers.green_runner import Runner
 
 
-class GreenConnection(HttpConnection):
-    """Knows what runs its request while that waits, and lets it wait for the client."""
+class GreenConnection(LendableConnection):
+    """Knows what runs its request, and lets that wait for the client.
 
-    __slots__ = ("_room", "is_told", "runner")
+    Args:
+        worker: whose connection it is.
+        connection: the accepted socket.
+        environ: what every request on it says of client and server.
+    """
+
+    __slots__ = ("_room", "has_begun", "is_told", "runner")
 
     def __init__(self, worker: "GreenWorker", connection: Connection, environ: dict[str, object]) -> None:
         super().__init__(worker, connection, environ)
         self.runner: Runner | None = None
-        """What runs its request, where that waits for something."""
+        """What runs its request, where that has waited for something."""
+        self.has_begun = False
+        """Whether anything was written in answer to the running request."""
         self.is_told = False
-        """Whether the application was told that its time is over."""
+        """Whether its application was told that its time is over."""
         self._room: threading.Event | None = None
 
-    def suspend(self, runner: "Runner", run_until: float) -> None:
+    def begin_wait(self, runner: "Runner", run_until: float) -> None:
         """Its request waits for something, and others go on: read nothing until it is answered."""
         self.runner = runner
         self.run_until = run_until
-        if not self.closed:
+        if self.closed:
+            return
+        if self.lent is None:
             self._settle()
+        else:
+            self.deadline = self.worker.deadline_at(run_until)
 
-    def resume(self) -> None:
-        """Its request is over."""
+    def end_request(self, keep_alive: bool) -> None:
+        """Its request is over, after it has waited."""
         self.runner = None
         self.is_told = False
         self.run_until = math.inf
+        self.finish(keep_alive)
+
+    def give_up(self, status: int) -> None:
+        """Answer for an application that does not, and close: with an error page, or a reset where it has begun."""
+        client = self.sock.dup()
+        with client:
+            self.close()
+            if self.has_begun:
+                reset_at_close(client)
+                return
+            with contextlib.suppress(OSError):
+                client.send(error_page(status, http_date()[0]))
+                client.shutdown(socket.SHUT_WR)
+
+    # -- called by the application
+
+    @override
+    def write(self, data: bytes) -> None:
+        self.has_begun = True
+        super().write(data)
+
+    @override
+    def write_file(self, fd: int, offset: int, count: int) -> None:
+        self.has_begun = True
+        super().write_file(fd, offset, count)
 
     def wait_for_room(self) -> None:
         """Wait until the client has taken most of what is pending, or is gone.
@@ -52,9 +94,11 @@ class GreenConnection(HttpConnection):
         finally:
             self._room = None
 
+    # -- called by the reactor
+
     @override
-    def on_writable(self, _mask: int) -> None:
-        super().on_writable(_mask)
+    def on_writable(self, mask: int) -> None:
+        super().on_writable(mask)
         if self._room is not None and self.pending_memory() <= self.worker.response_memory // 2:
             self._room.set()
 

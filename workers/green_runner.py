@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from heeler.workers.body import RequestBody
 from heeler.workers.green_connection import GreenConnection
 from heeler.workers.http.request import Request
+from heeler.workers.lendable_connection import serve_lent
 from heeler.workers.logs import event
 
 if TYPE_CHECKING:
@@ -26,19 +27,23 @@ class Runner:
         worker: whose requests they are.
     """
 
-    __slots__ = ("_job", "_worker", "greenlet", "switch")
+    __slots__ = ("_job", "_switch", "_worker", "began_ns", "greenlet", "request")
 
     def __init__(self, worker: "GreenWorker") -> None:
         self._worker = worker
         self._job: Job | None = None
         self.greenlet: Any = worker.new_greenlet(self._live)  # Any: of the library
-        self.switch = self.greenlet.switch
+        self._switch = self.greenlet.switch
+        self.request: Request
+        """What it runs, or ran last."""
+        self.began_ns = 0
+        """When that began, CLOCK_MONOTONIC."""
 
-    def start(self, job: Job) -> None:
+    def start(self, connection: GreenConnection, request: Request, body: RequestBody | None) -> None:
         """Run a request, until it waits for something or is over. Process: the worker, in the hub."""
-        self._job = job
+        self._job = (connection, request, body)
         self.greenlet.gr_context = self._worker.context.copy()
-        self.switch()
+        self._switch()
 
     def _live(self) -> None:
         worker = self._worker
@@ -46,9 +51,12 @@ class Runner:
         try:
             while self._job is not None:
                 (connection, request, body), self._job = self._job, None
-                started_ns = time.monotonic_ns()
-                entry = enter(started_ns, request.line.what)
-                keep_alive = serve(connection, request, body, started_ns)
+                self.request, self.began_ns = request, time.monotonic_ns()
+                entry = enter(self.began_ns, request.line.what)
+                if request.fields.upgrade and request.upgrade:
+                    keep_alive = serve_lent(worker.lending, connection, request, body, self.began_ns)
+                else:
+                    keep_alive = serve(connection, request, body, self.began_ns)
                 leave(entry)
                 worker.served(connection, keep_alive)
                 # What the request left behind must not live as long as this greenlet rests.
