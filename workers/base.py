@@ -228,6 +228,8 @@ class Worker(abc.ABC):
 
     def _boot_failed(self, error: BaseException) -> ExitStatus:
         """Tell the arbiter why; return the status to exit with."""
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]  # a nursery, or a task group, is around what happened in it
         if isinstance(error, HeelerError):
             status = ExitStatus.APP_LOAD if isinstance(error, AppLoadError) else ExitStatus.BOOT
             text = str(error)
