@@ -23,7 +23,7 @@ class Inbox:
         refill: called when the application has taken everything while reading was paused.
     """
 
-    __slots__ = ("_messages", "_new_event", "_refill", "_size", "_waiter", "disconnect", "is_paused")
+    __slots__ = ("_messages", "_new_event", "_refill", "_size", "_spare", "_waiter", "disconnect", "is_paused")
 
     def __init__(self, new_event: "Callable[[], Event]", refill: Callable[[], None]) -> None:
         self._new_event = new_event
@@ -32,6 +32,8 @@ class Inbox:
         self._messages.append({"type": "websocket.connect"})
         self._size = 0  # bytes, set back when all are taken: no message has to remember its own
         self._waiter: Event | None = None
+        self._spare: Event | None = None
+        """One that was waited for, and can be again: a third of the cost of waiting is making it."""
         self.disconnect: AsgiMessage | None = None
         """The last message, again and again."""
         self.is_paused = False
@@ -50,8 +52,13 @@ class Inbox:
                 return self.disconnect.copy()
             waiter = self._waiter
             if waiter is None:
-                waiter = self._waiter = self._new_event()
+                waiter = self._waiter = self._spare or self._new_event()
+                self._spare = None
             await waiter.wait()
+            clear = getattr(waiter, "clear", None)  # trio's events have none
+            if clear is not None:
+                clear()
+                self._spare = waiter
         message = messages.popleft()
         if type(message) is str:
             return {"type": "websocket.receive", "text": message}
