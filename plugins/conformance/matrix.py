@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from heeler.plugins.conformance.kit import Outcome, Verdict
+from heeler.plugins.conformance.kit import Check, Outcome, Verdict
 
 SIGNS: Final = {Verdict.PASSED: "ok", Verdict.FAILED: "FAILED", Verdict.NOT_APPLICABLE: "-"}
 _STYLE: Final = """\
@@ -17,7 +17,7 @@ td.v { text-align: center; white-space: nowrap }
 td.passed { color: light-dark(#176b2c, #6fd08c) }
 td.failed { background: light-dark(#b3261e, #8c1d18); color: #fff; font-weight: 600 }
 td.none { color: #888 }
-th.theme { padding-top: 1.2rem; text-transform: capitalize }
+th.theme { padding-top: 1.2rem }
 code { font-size: .9em }"""
 
 
@@ -81,6 +81,18 @@ def as_html(outcomes: Sequence[Outcome], title: str) -> str:
         f"<style>\n{_STYLE}\n</style>\n<h1>{html.escape(title)}</h1>\n<p>{html.escape(summary(outcomes))}</p>\n"
         f"<table>\n<tr><th>Check</th>{heads}</tr>\n" + "\n".join(rows) + "\n</table></html>\n"
     )
+
+
+def catalogue(checks: Iterable[Check]) -> str:
+    """Return the checks as the documents list them: a table of Markdown for each theme."""
+    lines: list[str] = []
+    theme = ""
+    for check in checks:
+        if check.theme != theme:
+            theme = check.theme
+            lines += ["", f"### {theme}", "", "| check | applies to | promise |", "|---|---|---|"]
+        lines.append(f"| `{check.name}` | {check.applies} | {check.promise} |")
+    return "\n".join(lines[1:]) + "\n"
 
 
 def _cell(outcome: Outcome | None) -> str:

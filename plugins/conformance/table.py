@@ -31,6 +31,28 @@ Applies = Literal["any", "http", "wsgi", "asgi"]
 """To every worker class, to those that speak HTTP, to those that serve that interface."""
 
 
+THEMES: Final = {
+    "boot": "Boot",
+    "stop": "Stop",
+    "reload": "Reload and scale",
+    "worker_signals": "Signals to a worker",
+    "drain": "Drain",
+    "heartbeat": "Heartbeat",
+    "recycle": "Recycling",
+    "deadlines": "Deadlines",
+    "framing": "HTTP framing",
+    "hostile_requests": "Hostile requests",
+    "clients": "Clients",
+    "leaks": "Leaks",
+    "counts": "Logs and counters",
+    "wsgi_rules": "WSGI",
+    "asgi_lifespan": "ASGI lifespan",
+    "asgi_http": "ASGI over HTTP",
+    "websockets": "WebSocket",
+}
+"""What the modules of checks are about."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Check:
     """A promise, and what finds out whether it is kept.
@@ -56,8 +78,8 @@ class Check:
 
     @property
     def theme(self) -> str:
-        """What it belongs to: the module's name."""
-        return self.run.__module__.rpartition(".")[2].replace("_", " ")
+        """What it belongs to."""
+        return THEMES[self.run.__module__.rpartition(".")[2]]
 
     def applies_to(self, interface: str) -> bool:
         """Whether a class that is tried with `interface` (empty without HTTP) makes this promise."""
