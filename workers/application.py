@@ -31,19 +31,20 @@ class Application:
     Args:
         callable: what is called for each request.
         target: where it was found, in whole: `app:create_app()` for `app`.
-        interface: how it is called.
+        interface: how it is called; None where it takes the arguments of neither.
     """
 
-    callable: Callable[..., Any]  # Any: WSGI or ASGI, as `interface` says
+    callable: Callable[..., Any]  # Any: WSGI or ASGI, as `interface` says, or what a worker class makes of it
     target: str
-    interface: Literal["wsgi", "asgi"]
+    interface: Literal["wsgi", "asgi"] | None
 
 
-def load(target: str) -> Application:
+def load(target: str, *, any_kind: bool = False) -> Application:
     """Import the application that `target` names.
 
     Args:
         target: `module`, `module:attribute`, `module:factory()`, `path/file.py`, `path/file.py:attribute`.
+        any_kind: whether every callable will do, of neither interface too.
 
     Raises:
         AppLoadError: it is not there, or is no application. Whatever the application's own
@@ -58,7 +59,7 @@ def load(target: str) -> Application:
         found, expression = _guess(target, module)
     else:
         found = _evaluate(target, module, parsed)
-    return _checked(target, f"{place}:{expression}", found)
+    return _checked(target, f"{place}:{expression}", found, any_kind=any_kind)
 
 
 def _split(target: str) -> tuple[str, str, str]:
@@ -210,9 +211,11 @@ def _call(target: str, factory: object, shown: str, args: tuple[Any, ...], named
         raise AppLoadError(target, f"{shown} cannot be called so: {error}") from None
 
 
-def _checked(target: str, resolved: str, found: object) -> Application:
+def _checked(target: str, resolved: str, found: object, *, any_kind: bool) -> Application:
     if not callable(found):
         raise AppLoadError(target, f"{resolved!r} is {_kind(found)}, which cannot be called")
+    if any_kind:
+        return Application(found, resolved, interface_of(found))
     if is_factory(found):
         raise AppLoadError(target, f"{resolved!r} takes no request; if it makes the application, say `{resolved}()`")
     interface = interface_of(found)

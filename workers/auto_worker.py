@@ -39,6 +39,7 @@ class AutoWorker(Worker):
     @override
     def setup(self) -> None:
         assert self.application is not None
+        assert self.application.interface is not None
         chosen: type[Worker] = find_worker(class_for(self.application.interface, self.config.threads)).load()
         kept = {name: getattr(self, name) for name in _KEPT}
         self.__class__ = chosen  # type: ignore[assignment]

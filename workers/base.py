@@ -62,7 +62,7 @@ class Worker(abc.ABC):
     """As it is named in logs; the entry point's name where empty."""
     api_version: ClassVar[int] = API_VERSION
     interfaces: ClassVar[frozenset[str]] = frozenset({"wsgi"})
-    """What kinds of application it serves: `wsgi`, `asgi`; empty where it serves none of HTTP."""
+    """What kinds of application it serves: `wsgi`, `asgi`; empty where any callable will do, and none need be named."""
     settings: ClassVar[tuple[Setting, ...]] = ()
     """Settings of its own; they join the core's once the class is chosen."""
     requires: ClassVar[tuple[str, ...]] = ()
@@ -195,7 +195,8 @@ class Worker(abc.ABC):
         privileges.drop(self.config.user, self.config.group, self.config.initgroups)
         orphan.ask_for_notice()
         self.accept(self.sources[0])  # the arbiter may have been gone before that
-        self.application = self._load()
+        if self.boot.application:  # it may be left out where `interfaces` is empty
+            self.application = self._load()
         self.setup()
         self._is_set_up = True
 
@@ -221,8 +222,8 @@ class Worker(abc.ABC):
         return True
 
     def _load(self) -> Application:
-        application = load(self.boot.application)
         cls = type(self)
+        application = load(self.boot.application, any_kind=not cls.interfaces)
         check_pair(self.boot.application, application.interface, cls.name or cls.__name__, cls.interfaces)
         return application
 

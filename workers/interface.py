@@ -25,19 +25,19 @@ def interface_of(application: object) -> Literal["wsgi", "asgi"] | None:
     return "asgi" if _takes(application, 3) else None
 
 
-def check_pair(target: str, interface: str, worker_class: str, served: AbstractSet[str]) -> None:
+def check_pair(target: str, interface: str | None, worker_class: str, served: AbstractSet[str]) -> None:
     """Refuse an application that a worker class does not serve.
 
     Args:
         target: the application as it was named.
-        interface: how it is called.
+        interface: how it is called; None where that does not matter.
         worker_class: the worker class as it was named.
         served: the interfaces that it serves; empty where it calls no application.
 
     Raises:
         AppLoadError: with the command that would be right.
     """
-    if not served or interface in served:
+    if not served or interface is None or interface in served:
         return
     kind = {"wsgi": "a WSGI", "asgi": "an ASGI"}[interface]
     kinds = " and ".join(sorted(served)).upper()

@@ -17,17 +17,21 @@ def check(loaded: Loaded) -> int:
     Raises:
         AppLoadError: the application is not there, or is of another kind.
     """
-    try:
-        application = load(loaded.application)
-    except AppLoadError:
-        raise
-    except BaseException as error:  # whatever the application's import raises is its author's to see
-        complain(traceback_of(error))
-        return ExitStatus.BOOT
-    check_pair(loaded.application, application.interface, loaded.plugin.name, loaded.worker_class.interfaces)
+    interfaces = loaded.worker_class.interfaces
+    named = "no application"
+    if loaded.application:
+        try:
+            application = load(loaded.application, any_kind=not interfaces)
+        except AppLoadError:
+            raise
+        except BaseException as error:  # whatever the application's import raises is its author's to see
+            complain(traceback_of(error))
+            return ExitStatus.BOOT
+        check_pair(loaded.application, application.interface, loaded.plugin.name, interfaces)
+        kind = f" ({application.interface.upper()})" if application.interface and interfaces else ""
+        named = f"{application.target}{kind}"
     check_logs(loaded)
-    kind = application.interface.upper()
-    line(f"heeler: all is well: {application.target} ({kind}), worker class {loaded.plugin.name}")
+    line(f"heeler: all is well: {named}, worker class {loaded.plugin.name}")
     return ExitStatus.OK
 
 

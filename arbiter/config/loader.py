@@ -111,7 +111,7 @@ class Sources:
             config = _merged(config, _parse_all(read, own))
         notes = _check_absent(read.given(SETTINGS + own), {setting.name for setting in own})
         _check_names(read, SETTINGS + own)
-        config = self._with_application(config, read)
+        config = self._with_application(config, read, found)
         _check_pair(config, plugin, found)
         words = () if self.needs_application else read.words
         return Loaded(config, config.app or "", plugin, found, SETTINGS + own, notes, words, self)
@@ -120,14 +120,14 @@ class Sources:
         source = config.source("chdir")
         return config.replace("chdir", surroundings.working_directory(config.chdir, self.directory, source), source)
 
-    def _with_application(self, config: Config, read: Layers) -> Config:
+    def _with_application(self, config: Config, read: Layers, found: "type[Worker]") -> Config:
         if not self.needs_application:
             return config
         if read.words:
             return config.replace("app", read.words[0], read.words_source)
         if not config.app and config.wsgi_app:
             return config.replace("app", config.wsgi_app, config.source("wsgi_app"))
-        if not config.app:
+        if not config.app and found.interfaces:
             raise UsageError("no application named; say for example `heeler module:app`, or set `app`")
         return config
 

@@ -3,7 +3,7 @@
 It shows how little a worker class is: accepting, limits, heartbeat, signals, reload and
 drain are the base class's. Run it with
 
-    heeler app:app --worker-class echo_worker:EchoWorker
+    heeler --worker-class echo_worker:EchoWorker
 """
 
 import selectors
@@ -20,7 +20,7 @@ class EchoWorker(Worker):
     """Serves many clients at once in one thread."""
 
     name = "echo"
-    interfaces = frozenset()  # whatever the application is, it is not asked
+    interfaces = frozenset()  # there need be no application
 
     @override
     def setup(self) -> None:

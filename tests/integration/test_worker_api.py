@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 def echo_server(*args: str) -> Server:
     """A server of the documented example class."""
-    return Server("hello:app", "-k", "echo_worker:EchoWorker", *args, env={"PYTHONPATH": str(EXAMPLES)})
+    return Server(None, "-k", "echo_worker:EchoWorker", *args, env={"PYTHONPATH": str(EXAMPLES)})
 
 
 def ask(sock: socket.socket, line: bytes) -> bytes:

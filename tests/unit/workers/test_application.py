@@ -89,6 +89,14 @@ def test_found(target: str, resolved: str, interface: str) -> None:
     assert (found.target, found.interface) == (resolved, interface)
 
 
+@pytest.mark.parametrize(("name", "interface"), [("one", None), ("coroutine", None), ("app", "wsgi"), ("asgi", "asgi")])
+def test_any_kind_is_taken_where_no_interface_matters(name: str, interface: str | None) -> None:
+    """A worker class without HTTP may call its application as it likes; it must be callable, though."""
+    assert load(f"shop:{name}", any_kind=True).interface == interface
+    with pytest.raises(AppLoadError, match="is an int, which cannot be called"):
+        load("shop:number", any_kind=True)
+
+
 @pytest.mark.parametrize(
     ("code", "resolved"),
     [

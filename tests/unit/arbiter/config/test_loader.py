@@ -288,6 +288,15 @@ def test_no_application_is_named(tmp_path: pathlib.Path) -> None:
     assert not Sources((), {}, tmp_path, needs_application=False).load().application
 
 
+def test_class_without_interfaces_needs_no_application(tmp_path: pathlib.Path) -> None:
+    """It may have one all the same."""
+    code = "from heeler.workers.base import Worker\nclass Lines(Worker):\n    interfaces = frozenset()\n"
+    (tmp_path / "no_http.py").write_text(f"{code}    run = handle = None\n")
+    chosen = ["-k", "no_http:Lines"]
+    assert not load(chosen, {}, tmp_path).application
+    assert load([*chosen, "shop:answer"], {}, tmp_path).application == "shop:answer"
+
+
 @pytest.mark.parametrize(
     ("named", "message"),
     [
