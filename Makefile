@@ -15,11 +15,12 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help serve test lint format bench clean
+.PHONY: help serve test autobahn lint format bench clean
 
 help:
 	@echo "make serve   serve docs/examples/flask_app.py (PORT=$(PORT))"
 	@echo "make test    run the whole test suite (ARGS='tests/unit -k name' for a part)"
+	@echo "make autobahn  the Autobahn testsuite, 247 cases (ARGS=--all for all 517); needs Python 2.7"
 	@echo "make lint    ruff, mypy --strict, import-linter"
 	@echo "make format  let ruff format the code"
 	@echo "make bench   measure against other servers"
@@ -35,6 +36,10 @@ test: $(VENV)/.dev
 	rest=0; $(BIN)/python -m pytest -n $(JOBS) -m "not alone and not soak" $(ARGS) || rest=$$?; \
 	case "$$alone $$rest" in "0 0"|"0 5"|"5 0") ;; *) echo "the tests failed" >&2; exit 1;; esac
 
+# Ends with an error, too, where there is no Python 2.7 and so nothing was run.
+autobahn: $(VENV)/.dev
+	@$(BIN)/python tests/autobahn/run.py $(ARGS)
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -49,7 +54,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python tests/bench/bench.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) .bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* dist build
+	rm -rf $(VENV) .autobahn .bench .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* dist build
 	find arbiter workers plugins src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- The environment ----------------------------------------------------
