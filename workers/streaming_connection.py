@@ -115,7 +115,9 @@ class StreamingConnection(HttpConnection):
             return
         if not exchange.on_data(data):
             self._is_paused = True
-        self._settle()
+            self._settle()
+        elif exchange.deadline < self.deadline:
+            self.rearm()  # one that has moved further off is found out when the old one passes
 
     @override
     def _receive_events(self, events: list[Event]) -> None:
