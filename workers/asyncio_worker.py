@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from typing_extensions import override
 
 from heeler.plugins.setting import Setting
+from heeler.workers import scoreboard
 from heeler.workers.asgi import AsgiGateway
 from heeler.workers.asgi_settings import ASGI_SETTINGS
 from heeler.workers.asgi_worker import AsgiWorker
@@ -61,6 +62,8 @@ class AsyncioWorker(AsgiWorker):
         eager: dict[str, Any] = {"eager_start": True} if hasattr(asyncio, "eager_task_factory") else {}
         self._new_task = functools.partial(asyncio.Task, loop=self._loop, **eager)
         super().setup()
+        if isinstance(self.gateway, WsgiBridge):
+            self.row.set("capacity", self.gateway.threads)
 
     @override
     def run(self) -> None:
@@ -124,6 +127,13 @@ class AsyncioWorker(AsgiWorker):
         threads = max(self.config.threads, LEAST_THREADS)
         self._threads = ThreadPoolExecutor(threads, "heeler-wsgi")
         return WsgiBridge(self, gateway, self._loop.call_soon_threadsafe, self._run_in_thread, threads)
+
+    @override
+    def wait_s(self) -> float:
+        wait_s = super().wait_s()
+        if isinstance(self.gateway, WsgiBridge):
+            self.words[scoreboard.BEAT_AT] = self.gateway.heartbeat_ns(time.monotonic_ns())
+        return wait_s
 
     def _run_in_thread(self, work: Callable[[], None], then: Callable[[], None]) -> None:
         def run() -> None:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _AGAIN_S: Final = 0.02
 
+OBEY_S: Final = 5.0
+"""How long an application may still take once it was told that its request took too long."""
+
 Post = Callable[..., object]
 """Calls a function with arguments in the loop, soon; from any thread."""
 
@@ -54,7 +57,9 @@ class WsgiBridge:
         self.run: Final = run
         self.trusts: Final = gateway.trusts
         self.log_refusal: Final = gateway.log_refusal
+        self.threads: Final = threads
         self._free = threads
+        self._running: Final[set[WsgiExchange]] = set()
         self._slow: Final[set[WsgiExchange]] = set()
         """Those whose thread waits for the client."""
 
@@ -69,14 +74,30 @@ class WsgiBridge:
     def begin(self, exchange: "WsgiExchange") -> None:
         """Have the application run. Where all threads are taken, those that wait for a client make way."""
         self._free -= 1
+        self._running.add(exchange)
         self.run(exchange.serve, exchange.served)
         if self._free < 0:
             for slow in list(self._slow):
                 slow.make_way()
 
-    def end(self) -> None:
+    def end(self, exchange: "WsgiExchange") -> None:
         """One of those that ran is over."""
         self._free += 1
+        self._running.discard(exchange)
+
+    def heartbeat_ns(self, now_ns: int) -> int:
+        """Return the heartbeat of the worker: where all threads are at work, that of the one that came on last.
+
+        So the arbiter replaces a worker in which all are stuck. Where requests have a deadline, they are
+        stuck once they do not obey it; who waits for a client is not stuck.
+        """
+        if self._free > 0 or self._slow:
+            return now_ns
+        latest_ns = max(exchange.progress_ns for exchange in self._running)
+        timeout_s = self.worker.request_timeout
+        if timeout_s < math.inf and now_ns - latest_ns < (timeout_s + OBEY_S) * 1e9:
+            return now_ns
+        return latest_ns
 
     @contextlib.contextmanager
     def slow(self, exchange: "WsgiExchange") -> Iterator[None]:
@@ -113,6 +134,8 @@ class WsgiExchange:
         self._has_room = threading.Event()
         self._interruption: Interruption | None = None
         self._thread = 0
+        self.progress_ns = started_ns
+        """When the application began, or was seen to come on."""
         self._limit = worker.response_memory
         self._pending = 0
         """Bytes on the way to the loop, and bytes pending there when that was last seen."""
@@ -143,7 +166,7 @@ class WsgiExchange:
 
     def served(self) -> None:
         """The thread is done, and all it has written was taken over."""
-        self._bridge.end()
+        self._bridge.end(self)
         self._end()
         self._connection.finish(self._keep_alive)
         self._over.set()
@@ -206,6 +229,7 @@ class WsgiExchange:
         """Take the request through the application."""
         bridge = self._bridge
         self._thread = threading.get_ident()
+        self.progress_ns = time.monotonic_ns()
         self._interruption = interruption = Interruption()
         interruption.allow()
         try:
@@ -224,6 +248,7 @@ class WsgiExchange:
             raise ClientGoneError("the client is gone")
         self.has_begun = True
         self._has_room.clear()
+        self.progress_ns = time.monotonic_ns()
         self._pending += len(data)
         self._bridge.post(self._send, data)
         if self._pending > self._limit:
