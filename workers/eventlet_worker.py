@@ -41,7 +41,7 @@ class EventletWorker(GreenWorker):
         if self.age == 1:
             event(self.log, logging.WARNING, "worker class deprecated", worker_class=self.name, instead="gevent")
         self._hub: Any = hubs.get_hub()
-        self._renew_hub = hubs.use_hub
+        self._renew_hub = functools.partial(hubs.use_hub, hubs.get_default_hub())
         self._green_thread: Callable[[object], Any] = greenthread.GreenThread
         self.to_hub = self._hub.switch
         self._hub.squelch_exception = self._descriptor_failed
@@ -61,7 +61,7 @@ class EventletWorker(GreenWorker):
     @override
     def leave_hub(self) -> None:
         if self.is_child:
-            self._renew_hub(type(self._hub))  # the old one's poller is the worker's, and shared
+            self._renew_hub()  # the old one's poller is the worker's, and shared
             # Whoever forks is the main thread of the child, but eventlet does not let threading know (its own
             # copy of it): the end of the child would wait for a thread that it has not got.
             main_thread = threading._shutdown.__globals__["_main_thread"]  # type: ignore[attr-defined]  # noqa: SLF001

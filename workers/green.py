@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Final
 from typing_extensions import override
 
 from heeler.plugins.errors import RequestTimeout
+from heeler.workers import scoreboard
 from heeler.workers.base import Boot, Drain
 from heeler.workers.body import RequestBody
 from heeler.workers.client_writer import ClientWriter
@@ -118,6 +119,8 @@ class GreenWorker(ReactorWorker):
     def _be_child(self) -> None:
         """From now on, the hub is the application's alone: a process that it forked knows nothing of the reactor."""
         self.is_child = True
+        for client in self.connections.values():
+            client.closed = True
         self.leave_hub()
 
     @override
@@ -130,6 +133,18 @@ class GreenWorker(ReactorWorker):
         self.start_draining(drain)
         self._turn_until(functools.partial(self.is_drained, drain))
         self.cut_rest()
+
+    @override
+    def is_drained(self, drain: Drain) -> bool:
+        # An application is not cut short because its client has left.
+        return super().is_drained(drain) and (not self.in_flight.count or time.monotonic() >= drain.deadline)
+
+    @override
+    def cut_rest(self) -> None:
+        self.cut(self.in_flight.count - sum(client.running for client in self.connections.values()))
+        super().cut_rest()
+        # All is counted by that; the entries stay, for the arbiter to tell what was lost.
+        self.words[scoreboard.IN_FLIGHT] = 0
 
     @override
     def teardown(self) -> None:

@@ -5,6 +5,7 @@ one that has served rests until there is another request.
 """
 
 import logging
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,8 @@ class Runner:
                     keep_alive = serve_lent(worker.lending, connection, request, body, self.began_ns)
                 else:
                     keep_alive = serve(connection, request, body, self.began_ns)
+                if worker.is_child:
+                    os._exit(1)  # a child of the application has nothing more to do
                 leave(entry)
                 worker.served(connection, keep_alive)
                 # What the request left behind must not live as long as this greenlet rests.
