@@ -85,12 +85,6 @@ def test_site_works_for_its_clients(site: Server, check: Callable[[httpx.Client]
         check(client)
 
 
-def test_flask_takes_chunked_uploads(flask_site: Server) -> None:
-    """An upload whose length its client does not know arrives whole."""
-    with httpx.Client(base_url=flask_site.url, timeout=20) as client:
-        pages.takes_chunked_uploads(client)
-
-
 def test_flask_stream_without_an_end_ends_with_its_client(flask_site: Server) -> None:
     """The first lines come while the rest is being made; once the client leaves, the generator is closed."""
     with httpx.Client(base_url=flask_site.url, timeout=20) as client:
