@@ -23,6 +23,7 @@ from heeler.workers.boot import Boot
 from heeler.workers.drain import LINGER_S, ORPHAN_LINGER_S, Drain
 from heeler.workers.interface import check_pair
 from heeler.workers.logs import event
+from heeler.workers.poller import READ, Poller
 from heeler.workers.quota import Quota
 from heeler.workers.signals import WorkerSignals
 from heeler.workers.sources import EXHAUSTED, ChannelSource, Connection, ListeningSource, SignalSource, Source
@@ -133,7 +134,7 @@ class Worker(abc.ABC):
         """Finish what is in flight, until `drain.deadline`; count what must be cut in `self.cut`.
 
         The listening sources are closed already unless `drain.last`; then call
-        `close_listeners` once no connection waits any more.
+        `accept_rest` each turn, and go on while `accepting`.
         """
 
     def teardown(self) -> None:
@@ -320,6 +321,27 @@ class Worker(abc.ABC):
             self._announce_sources()
             for source in listening:
                 source.close()
+
+    @final
+    def accept_rest(self) -> None:
+        """Accept what waits in the backlog, and close the listening sources once nothing does.
+
+        For each turn of a drain: where `drain.last`, nobody else will serve what waits.
+        """
+        for source in self._listening:
+            self.accept(source)
+        if self._listening and not self._backlog():
+            self.close_listeners()
+
+    def _backlog(self) -> bool:
+        """Whether a connection waits to be accepted."""
+        poller = Poller()
+        try:
+            for source in self._listening:
+                poller.register(source.fileno(), READ)
+            return bool(poller.poll(0))
+        finally:
+            poller.close()
 
     @property
     def accepting(self) -> bool:

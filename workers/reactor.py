@@ -348,20 +348,8 @@ class ReactorWorker(Worker):
 
     def _empty_backlog(self) -> None:
         """Take every connection that waits in the backlog; nobody else will."""
-        for source in self._listening:
-            self.accept(source)
-        if not self.ready and not self._backlog():
-            self.close_listeners()
-
-    def _backlog(self) -> bool:
-        """Whether a connection waits to be accepted."""
-        poller = Poller()
-        try:
-            for source in self._listening:
-                poller.register(source.fileno(), READ)
-            return bool(poller.poll(0))
-        finally:
-            poller.close()
+        if not self.ready:
+            self.accept_rest()
 
     @override
     def teardown(self) -> None:
