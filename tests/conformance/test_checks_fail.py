@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import tempfile
 from typing import Final
 
 import pytest
@@ -94,8 +95,10 @@ def test_check_fails(name: str, worker_class: str, says: str, monkeypatch: pytes
     """The check fails on the class, and its message says what is broken."""
     monkeypatch.syspath_prepend(str(WORKERS))
     (check,) = find([name])
-    with Maker(worker_class, env={"PYTHONPATH": str(WORKERS)}, patience_s=3.0) as maker:
-        outcome = run_one(maker, check)
+    with tempfile.TemporaryDirectory(prefix="heeler-kept-") as kept:
+        monkeypatch.setattr(tempfile, "tempdir", kept)  # the folders of servers that failed, as they should
+        with Maker(worker_class, env={"PYTHONPATH": str(WORKERS)}, patience_s=3.0) as maker:
+            outcome = run_one(maker, check)
     assert outcome.verdict is Verdict.FAILED, f"{worker_class} passes {name}"
     assert re.search(says, outcome.reason), outcome.message
 
