@@ -56,28 +56,33 @@ class Leadership:
         hand.rest()
         self._state.acquire()
 
-    def hand_on(self) -> bool:
-        """Give the lead to the one that has rested least; False where nobody rests."""
-        if not self._resting:
-            return False
-        self.busy_since_ns = 0
-        self.leader = self._resting.pop()
-        self.leader.wake()
-        return True
-
     def begins(self, now_ns: int) -> None:
         """The leader begins to run a request: it keeps the lead or hands it on."""
-        if self.eager:
-            self.eager -= 1
-        elif self._is_watched:
+        if self._is_watched and not self.eager:
             self.busy_since_ns = now_ns
             return
+        if self.eager:
+            self.eager -= 1
         elif now_ns - self._began_ns < PATIENCE_NS:
+            self._have_watched()
+        self._began_ns = now_ns
+        self.hand_on(now_ns)
+
+    def hand_on(self, now_ns: int) -> None:
+        """Give the lead to the one that has rested least; where nobody rests yet, have that tried again soon."""
+        if self._resting:
+            self.busy_since_ns = 0
+            self.leader = self._resting.pop()
+            self.leader.wake()
+        else:
+            self.busy_since_ns = now_ns
+            self._have_watched()
+
+    def _have_watched(self) -> None:
+        if not self._is_watched:
             self._is_watched = True
             self._quiet = 0
             self._call_watcher()
-        self._began_ns = now_ns
-        self.hand_on()
 
     def look(self) -> float | None:
         """See whether the leader keeps the lead for too long.
@@ -94,7 +99,7 @@ class Leadership:
             with self._state:
                 if self.busy_since_ns == since_ns:
                     self.eager = EAGER_REQUESTS
-                    self.hand_on()
+                    self.hand_on(now_ns)
         elif self._quiet >= _QUIET_LOOKS:
             with self._state:
                 if not self.busy_since_ns:

@@ -191,7 +191,9 @@ class _Lent:
         self._sock = sock
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from self._iterable
+        for data in self._iterable:
+            if not self._sock.is_used:
+                yield data
         if self._sock.is_used:
             raise SwitchedError("the application has spoken for itself")
 

@@ -137,7 +137,7 @@ class ThreadWorker(ThreadedReactor):
     def wait_for_client(self, client: ClientWriter) -> None:
         assert type(client) is ThreadedConnection
         if self.lead.leader is client.hand:
-            self.lead.hand_on()
+            self.lead.hand_on(time.monotonic_ns())
         low = self.response_memory // 2
         client.is_stalled = True
         self.stalled += 1

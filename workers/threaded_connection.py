@@ -115,6 +115,9 @@ class ThreadedConnection(LendableConnection):
 
     @override
     def close(self) -> None:
+        if self.worker.is_copy:
+            self.closed = True  # the poller is the worker's
+            return
         with self._state:
             if not self.running or self.closed:
                 super().close()
