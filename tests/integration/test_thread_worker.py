@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import random
 import select
 import signal
@@ -9,10 +10,10 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from support import processes
 from support.client import Client, build_request, get
@@ -24,15 +25,15 @@ ARGS = ("thread_cases:app", "-k", "thread", "--threads", "4")
 
 
 @pytest.fixture
-def gate(tmp_path: Any) -> Iterator[str]:
+def gate(tmp_path: pathlib.Path) -> pathlib.Path:
     """Where an application waits for `open_gate`."""
     os.mkfifo(tmp_path / "gate")
     return tmp_path / "gate"
 
 
-def open_gate(gate: str) -> threading.Thread:
+def open_gate(gate: pathlib.Path) -> threading.Thread:
     """Let all that wait at the gate go on, and those that come."""
-    opener = threading.Thread(target=lambda: open(gate, "wb").close(), daemon=True)
+    opener = threading.Thread(target=lambda: gate.open("wb").close(), daemon=True)
     opener.start()
     return opener
 
@@ -74,7 +75,7 @@ def test_requests_run_side_by_side() -> None:
         assert get(server.address, "/multithread").body == b"True False"
 
 
-def test_a_slow_request_holds_up_no_other(tmp_path: Any, gate: str) -> None:
+def test_a_slow_request_holds_up_no_other(tmp_path: pathlib.Path, gate: pathlib.Path) -> None:
     """Beside three that wait, quick ones over kept and new connections are answered."""
     with serve(cwd=tmp_path) as server:
         slow = [send(server, "/gate") for _ in range(3)]
@@ -89,7 +90,7 @@ def test_a_slow_request_holds_up_no_other(tmp_path: Any, gate: str) -> None:
             client.close()
 
 
-def test_first_slow_request_after_many_quick_ones(tmp_path: Any, gate: str) -> None:
+def test_first_slow_request_after_many_quick_ones(tmp_path: pathlib.Path, gate: pathlib.Path) -> None:
     """A leader that was used to quick requests loses the lead to one that is slow."""
     with serve(cwd=tmp_path) as server, Client(server.address) as kept:
         for _ in range(20):
@@ -102,7 +103,7 @@ def test_first_slow_request_after_many_quick_ones(tmp_path: Any, gate: str) -> N
                 assert slow.read_response().status == 200
 
 
-def test_no_more_connections_than_free_threads(tmp_path: Any, gate: str) -> None:
+def test_no_more_connections_than_free_threads(tmp_path: pathlib.Path, gate: pathlib.Path) -> None:
     """Beside parked connections, one is accepted for each thread; the others wait in the backlog, at no cost."""
     with serve(cwd=tmp_path) as server:
         parked = [Client(server.address) for _ in range(30)]
@@ -242,7 +243,7 @@ def test_arbiter_that_is_killed_while_threads_are_at_work() -> None:
         assert not processes.wait_ended(workers, 10.0)
 
 
-def test_response_of_a_client_that_is_gone_reaches_nobody_else(tmp_path: Any, gate: str) -> None:
+def test_response_of_a_client_that_is_gone_reaches_nobody_else(tmp_path: pathlib.Path, gate: pathlib.Path) -> None:
     """While a thread is at work for a client that left, its descriptor's number is nobody's."""
     with serve(cwd=tmp_path) as server:
         for round_ in range(20):
@@ -271,7 +272,7 @@ def test_child_that_an_application_forks_and_lets_return() -> None:
         assert get(server.address, "/?a").status == 200
 
 
-def test_more_threads_than_the_scoreboard_can_name(tmp_path: Any, gate: str) -> None:
+def test_more_threads_than_the_scoreboard_can_name(tmp_path: pathlib.Path, gate: pathlib.Path) -> None:
     """All requests are counted, and 24 are named."""
     with serve("--threads", "30", cwd=tmp_path) as server:
         clients = [send(server, "/gate") for _ in range(30)]
@@ -303,8 +304,8 @@ class Caller(threading.Thread):
         self.answered = 0
         self.fault: BaseException | None = None
 
+    @override
     def run(self) -> None:
-        """Ask."""
         try:
             client = Client(self._server.address, 30.0)
             for round_ in range(self._rounds):

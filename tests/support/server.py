@@ -23,10 +23,10 @@ __all__ += ["environment", "heeler"]
 APPS: Final = pathlib.Path(__file__).resolve().parents[1] / "apps"
 """The folder of the applications that tests serve; where a server starts unless told otherwise."""
 
-WORKER_CLASSES: Final = ("sync", "asyncio")
+WORKER_CLASSES: Final = ("sync", "thread", "asyncio")
 """The built-in worker classes, which all serve WSGI; tests that hold for all of them are parametrised over it."""
 
-WSGI_SLOTS: Final = {"sync": 1, "asyncio": 4}
+WSGI_SLOTS: Final = {"sync": 1, "thread": 1, "asyncio": 4}
 """How many requests of a WSGI application run at once, of classes where that is few, unless told otherwise."""
 
 ASGI_CLASSES: Final[tuple[str, ...]] = ("asyncio",)
