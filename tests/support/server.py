@@ -23,7 +23,7 @@ __all__ += ["environment", "heeler"]
 APPS: Final = pathlib.Path(__file__).resolve().parents[1] / "apps"
 """The folder of the applications that tests serve; where a server starts unless told otherwise."""
 
-WORKER_CLASSES: Final = ("sync", "thread", "asyncio")
+WORKER_CLASSES: Final = ("sync", "thread", "gevent", "eventlet", "asyncio")
 """The built-in worker classes, which all serve WSGI; tests that hold for all of them are parametrised over it."""
 
 WSGI_SLOTS: Final = {"sync": 1, "thread": 1, "asyncio": 4}
