@@ -1,5 +1,7 @@
 """How many requests a worker may answer before it asks to be replaced."""
 
+import itertools
+
 _GOLDEN = 0.6180339887498949
 
 
@@ -13,22 +15,22 @@ class Quota:
         max_requests: requests until retirement, 0 for no limit.
         jitter: at most this many more.
         slot: which worker this is, from 1.
+
+    Process: the worker, any of its threads: `count_down` takes one step of C code to count.
     """
 
-    __slots__ = ("left",)
+    __slots__ = ("_count", "limit")
 
     def __init__(self, max_requests: int, jitter: int, slot: int) -> None:
-        self.left = max_requests + int(jitter * (slot * _GOLDEN % 1.0)) if max_requests else -1
-        """Requests that may still be answered; negative without limit, 0 once it is used up."""
+        self.limit = max_requests + int(jitter * (slot * _GOLDEN % 1.0)) if max_requests else -1
+        """Requests that may be answered; negative without limit."""
+        self._count = itertools.count(1).__next__
 
     @property
     def is_limited(self) -> bool:
         """Whether there is a limit at all."""
-        return self.left >= 0
+        return self.limit >= 0
 
     def count_down(self) -> bool:
         """Count one request; True for the one that uses up the quota."""
-        if self.left <= 0:
-            return False
-        self.left -= 1
-        return self.left == 0
+        return self._count() == self.limit

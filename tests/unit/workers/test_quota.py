@@ -22,7 +22,7 @@ def test_it_is_used_up_once() -> None:
 
 def test_jitter_spreads_the_slots_evenly() -> None:
     """Sixteen workers that started together retire at sixteen different counts, none close to another."""
-    limits = sorted(Quota(1000, 1600, slot).left for slot in range(1, 17))
+    limits = sorted(Quota(1000, 1600, slot).limit for slot in range(1, 17))
     assert limits[0] >= 1000
     assert limits[-1] <= 2600
     assert min(later - earlier for earlier, later in itertools.pairwise(limits)) >= 30
