@@ -4,7 +4,7 @@ import os
 import signal
 
 from heeler.plugins.conformance import processes
-from heeler.plugins.conformance.checks.scene import InFlight, only_worker, same_worker
+from heeler.plugins.conformance.checks.scene import InFlight, only_worker, same_worker, settle
 from heeler.plugins.conformance.client import get
 from heeler.plugins.conformance.looks import status
 from heeler.plugins.conformance.maker import Maker
@@ -49,6 +49,7 @@ def check_logs_are_reopened(maker: Maker) -> None:
     with maker.serve(*args) as server:
         worker = only_worker(server)
         maker.ask(server)
+        settle(maker, server)
         folder = server.directory
         os.rename(folder / "access.log", folder / "old.log")
         server.signal(signal.SIGUSR1)

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from heeler.plugins.conformance import processes
 from heeler.plugins.conformance.client import Client, Response, build_request
-from heeler.plugins.conformance.looks import status
+from heeler.plugins.conformance.looks import status, wait_until
 from heeler.plugins.conformance.maker import Maker
 from heeler.plugins.conformance.server import Server
 from heeler.plugins.conformance.verdict import Failed, expect, promise
@@ -98,6 +98,11 @@ def _is_serving(server: Server) -> bool:
         return any(child["state"] == "ready" for child in status(server)["children"])
     except Failed:  # it is gone already
         return False
+
+
+def settle(maker: Maker, server: Server) -> None:
+    """Wait until what was answered counts as answered, and is logged: that comes a moment later."""
+    wait_until(server, lambda child: not child["in_flight"], maker.patience_s)
 
 
 def only_worker(server: Server) -> int:

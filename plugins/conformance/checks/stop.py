@@ -3,8 +3,7 @@
 import signal
 import time
 
-from heeler.plugins.conformance.checks.scene import PROMPT_S, InFlight, end_of
-from heeler.plugins.conformance.looks import wait_until
+from heeler.plugins.conformance.checks.scene import PROMPT_S, InFlight, end_of, settle
 from heeler.plugins.conformance.maker import Maker
 from heeler.plugins.conformance.verdict import expect
 
@@ -36,8 +35,7 @@ def check_quick_stop_when_idle(maker: Maker) -> None:
     for number in QUICK:
         with maker.serve() as server:
             maker.ask(server)
-            # Its answer is there a moment before it counts as answered.
-            wait_until(server, lambda child: not child["in_flight"], maker.patience_s)
+            settle(maker, server)
             server.signal(number)
             end_of(server, f"{number.name} ends a server that is idle at once", PROMPT_S)
             expect("worker killed" not in server.log(), f"the worker did not obey {number.name}, and had to be killed")
