@@ -134,7 +134,7 @@ class Worker(abc.ABC):
         """Finish what is in flight, until `drain.deadline`; count what must be cut in `self.cut`.
 
         The listening sources are closed already unless `drain.last`; then call
-        `accept_rest` each turn, and go on while `accepting`.
+        `accept_rest` before each turn, and go on while it returns True.
         """
 
     def teardown(self) -> None:
@@ -196,7 +196,8 @@ class Worker(abc.ABC):
         privileges.drop(self.config.user, self.config.group, self.config.initgroups)
         orphan.ask_for_notice()
         self.accept(self.sources[0])  # the arbiter may have been gone before that
-        if self.boot.application:  # it may be left out where `interfaces` is empty
+        self.application = self.boot.given
+        if self.application is None and self.boot.application:  # it may be left out where `interfaces` is empty
             self.application = self._load()
         self.setup()
         self._is_set_up = True
@@ -323,15 +324,20 @@ class Worker(abc.ABC):
                 source.close()
 
     @final
-    def accept_rest(self) -> None:
+    def accept_rest(self) -> bool:
         """Accept what waits in the backlog, and close the listening sources once nothing does.
 
-        For each turn of a drain: where `drain.last`, nobody else will serve what waits.
+        To be called before each turn of a drain: where `drain.last`, nobody else will serve
+        what waits.
+
+        Returns:
+            Whether they are still open.
         """
         for source in self._listening:
             self.accept(source)
         if self._listening and not self._backlog():
             self.close_listeners()
+        return self.accepting
 
     def _backlog(self) -> bool:
         """Whether a connection waits to be accepted."""
