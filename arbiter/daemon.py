@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 from heeler.plugins.exit_status import ExitStatus
@@ -21,13 +22,13 @@ class Report:
     def __init__(self, fd: int | None = None) -> None:
         self._fd = fd
 
-    def ready(self) -> None:
+    def ready(self, _addresses: Sequence[str]) -> None:
         """The first worker is ready."""
         self._send(_READY)
 
     def failed(self, status: ExitStatus, text: str) -> bool:
         """The start has failed; False if nobody waits to hear of it."""
-        return self._send(_FAILED + bytes([status]) + text.encode("utf-8", "backslashreplace"))
+        return self._send(_FAILED + bytes([status]) + as_shown(text).encode("utf-8", "backslashreplace"))
 
     def close(self) -> None:
         """Say nothing more. Process: a child too, whose copy would hide the end."""
@@ -43,6 +44,11 @@ class Report:
                 what = what[os.write(self._fd, what) :]
         self.close()
         return True
+
+
+def as_shown(text: str) -> str:
+    """Return why a start failed as people see it: one line of ours, or the application's own words."""
+    return text if "\n" in text else f"heeler: error: {text}"
 
 
 def detach(*, keeps_output: bool) -> Report | ExitStatus:

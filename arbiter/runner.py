@@ -9,7 +9,7 @@ import os
 import resource
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import setproctitle
 
@@ -49,14 +49,27 @@ def run(loaded: Loaded) -> ExitStatus:
             return way
         report = way
     try:
-        return _Arbiter(loaded, passed, report, ready_fd).run()
+        return Arbiter(loaded, passed, report, ready_fd).run()
     except HeelerError as error:
-        if report.failed(error.exit_status, f"heeler: error: {error}"):
+        if report.failed(error.exit_status, str(error)):
             return error.exit_status
         raise
 
 
-class _Arbiter:
+class Report(Protocol):
+    """Whoever waits for the server to be ready."""
+
+    def ready(self, addresses: Sequence[str], /) -> None:
+        """The first worker is ready; the server listens at `addresses`."""
+
+    def failed(self, status: ExitStatus, text: str, /) -> bool:
+        """The start has failed; False if nobody waits to hear of it."""
+
+    def close(self) -> None:
+        """Say nothing more. Process: a child."""
+
+
+class Arbiter:
     """What lives as long as the server.
 
     Args:
@@ -64,28 +77,48 @@ class _Arbiter:
         passed: descriptors of listening sockets from the init system.
         report: whom to tell how the start went.
         ready_fd: where to say where it listens.
+        lifeline: a descriptor that is readable once whoever started the server is gone.
+        has_others: whether this process has children that are not the arbiter's.
     """
 
-    def __init__(self, loaded: Loaded, passed: Sequence[int], report: daemon.Report, ready_fd: ReadyFd) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        passed: Sequence[int],
+        report: Report,
+        ready_fd: ReadyFd,
+        *,
+        lifeline: int | None = None,
+        has_others: bool = False,
+    ) -> None:
         self._loaded: Final = loaded
         self._config: Final = loaded.config
         self._sockets: Final = sockets.Sockets(passed)
         self._report: Final = report
         self._ready_fd: Final = ready_fd
+        self._lifeline: Final = lifeline
+        self._has_others: Final = has_others
         self._logs: Logs
         self._server: ServerView
+        self._generations: Generations | None = None
 
     def run(self) -> ExitStatus:
-        """Make everything, supervise, give everything back."""
+        """Make everything, supervise, give everything back.
+
+        Raises:
+            HeelerError: the server could not be started; nothing is left behind.
+        """
         _prepare_process(self._loaded)
         self._logs = Logs.setup(self._config)
-        for note in self._loaded.notes:
-            event(self._logs.arbiter, logging.WARNING, "setting without effect", note=note)
-        self._server = ServerView(self._config, self._logs.error, os.getpid(), self._config.workers, [])
-        Hooks(self._logs).call(self._config, "on_starting", self._server)
-        # Before anything is made that must be given back: a stop that comes now is obeyed once all is there.
-        signals = SignalQueue.install()
         with contextlib.ExitStack() as stack:
+            stack.callback(self._close_logs)
+            for note in self._loaded.notes:
+                event(self._logs.arbiter, logging.WARNING, "setting without effect", note=note)
+            self._server = ServerView(self._config, self._logs.error, os.getpid(), self._config.workers, [])
+            Hooks(self._logs).call(self._config, "on_starting", self._server)
+            # Before anything is made that others see: a stop that comes now is obeyed once all is there.
+            signals = SignalQueue.install()
+            stack.callback(signals.close)
             stack.callback(self._sockets.close)
             self._sockets.open(self._config)
             self._server.LISTENERS = self._sockets.listeners
@@ -96,13 +129,24 @@ class _Arbiter:
             return self._supervise(signals)
 
     def _supervise(self, signals: SignalQueue) -> ExitStatus:
-        generations = Generations(self._loaded, self._logs, self._sockets, self._server)
-        supervisor = Supervisor(generations, self._sockets, signals, self._server, self._serving, self._close_in_child)
+        self._generations = generations = Generations(self._loaded, self._logs, self._sockets, self._server)
+        supervisor = Supervisor(
+            generations,
+            self._sockets,
+            signals,
+            self._server,
+            self._serving,
+            self._close_in_child,
+            lifeline=self._lifeline,
+            has_others=self._has_others,
+        )
         try:
             end = supervisor.run()
         except Exception as error:  # a fault of ours: the children notice that we are gone, and drain
             event(generations.logs.error, logging.CRITICAL, "arbiter failed", exc_info=error)
             return ExitStatus.INTERNAL
+        finally:
+            supervisor.close()
         if end.text:
             self._show_failure(end)
         elif end.status is ExitStatus.FORCED:
@@ -116,9 +160,8 @@ class _Arbiter:
     def _show_failure(self, end: events.Exit) -> None:
         """Show why the first start failed: one line of ours, or the application's own words and nothing else."""
         text = end.text.rstrip("\n")
-        shown = text if "\n" in text else f"heeler: error: {text}"
-        if not self._report.failed(end.status, shown):
-            sys.stderr.write(shown + "\n")
+        if not self._report.failed(end.status, text):
+            sys.stderr.write(daemon.as_shown(text) + "\n")
             sys.stderr.flush()
         if self._config.errorlog not in (None, "-"):
             event(self._logs.error, logging.ERROR, "start failed", block=end.text)
@@ -139,7 +182,7 @@ class _Arbiter:
         # Before anybody is told: who waits for readiness may count on what the hook does.
         Hooks(self._logs).call(self._config, "when_ready", self._server)
         self._ready_fd.announce(self._sockets.listeners)
-        self._report.ready()
+        self._report.ready([str(listener.address) for listener in self._sockets.listeners])
 
     def _say_choice(self, worker_class: str) -> None:
         """Say that threads made another worker class of the one that was named."""
@@ -158,6 +201,10 @@ class _Arbiter:
         """Close, in a child, what only the arbiter uses: a reader would wait for its end for ever."""
         self._report.close()
         self._ready_fd.close()
+
+    def _close_logs(self) -> None:
+        logs = self._generations.logs if self._generations else self._logs
+        logs.close()
 
 
 def _prepare_process(loaded: Loaded) -> None:

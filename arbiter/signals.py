@@ -62,7 +62,9 @@ class SignalQueue:
         return pending
 
     def close(self) -> None:
-        """Ignore all further signals: the server has come to its end."""
+        """Ignore all further signals: the server has come to its end. Harmless when done twice."""
+        if self._reader == -1:
+            return
         signal.set_wakeup_fd(-1)
         for number in OBEYED:
             signal.signal(number, signal.SIG_DFL if number == signal.SIGCHLD else signal.SIG_IGN)
@@ -72,9 +74,25 @@ class SignalQueue:
         """Close the pipe and nothing else. Process: a child, whose signals are its own."""
         os.close(self._reader)
         os.close(self._writer)
+        self._reader = self._writer = -1
 
     def _note(self, number: int, _frame: types.FrameType | None) -> None:
         self._pending.append(number)
+
+
+@contextlib.contextmanager
+def given_back() -> Iterator[None]:
+    """Have the signals mean, in the end, what they meant to this process before."""
+    before = [(number, signal.getsignal(number)) for number in (*OBEYED, *_LET_PASS)]
+    wake_up = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(wake_up)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wake_up)
+        for number, handler in before:
+            if handler is not None:  # else it was not set by Python, and cannot be set by it
+                signal.signal(number, handler)
 
 
 @contextlib.contextmanager

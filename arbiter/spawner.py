@@ -3,13 +3,12 @@
 import gc
 import logging
 import os
-import sys
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
 import setproctitle
 
-from heeler.arbiter import events, signals
+from heeler.arbiter import events, forking, signals
 from heeler.arbiter.generations import Settings
 from heeler.arbiter.herd import Member
 from heeler.arbiter.rows import Rows
@@ -59,7 +58,7 @@ class Spawner:
         Hooks(logs).call(loaded.config, "pre_fork", self._server, view)
         with signals.held_back() as mask:
             try:
-                pid = os.fork()
+                pid = forking.fork()
             except OSError:
                 ours.close()
                 theirs.close()
@@ -80,6 +79,7 @@ class Spawner:
         try:
             self._let_go(settings.listeners)
             signals.reset_in_child(mask)
+            forking.forget_exit_handlers()
             setproctitle.setproctitle(title(f"{spawn.role} {spawn.slot}", loaded.config.proc_name))
             boot = Boot(
                 config=loaded.config,
@@ -92,6 +92,7 @@ class Spawner:
                 listeners=settings.listeners,
                 logs=logs,
                 server=self._server,
+                given=loaded.given,
             )
             status = loaded.worker_class(boot).main()
         except BaseException as error:
@@ -103,11 +104,7 @@ class Spawner:
 
 def flush() -> None:
     """Write what the application has printed: os._exit throws it away."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue  # closed by the application, or its reader is gone
+    forking.flush_streams()
     logging.shutdown()
 
 

@@ -32,6 +32,7 @@ from heeler.plugins.errors import HeelerError
 from heeler.workers.logs import event
 from heeler.workers.messages import Message
 from heeler.workers.scoreboard import BEAT_AT
+from heeler.workers.signals import STACKS
 from heeler.workers.sources import Listener
 
 _LEVELS: Final = {
@@ -60,6 +61,10 @@ class Supervisor:
         server: what hooks see.
         on_serving: called once, when the first worker is ready, with the name of its class.
         close_in_child: called in each child; closes what is the arbiter's alone.
+        lifeline: a descriptor that is readable once whoever started the server is gone.
+        has_others: whether this process has children that are not the arbiter's, for others to wait for.
+
+    Resource handling: `close` at the end.
     """
 
     def __init__(
@@ -70,6 +75,9 @@ class Supervisor:
         server: ServerView,
         on_serving: Callable[[str], None],
         close_in_child: Callable[[], None],
+        *,
+        lifeline: int | None = None,
+        has_others: bool = False,
     ) -> None:
         loaded = generations.loaded
         self._generations: Final = generations
@@ -84,6 +92,10 @@ class Supervisor:
         self._spawner: Final = Spawner(self._rows, server, self._let_go)
         self._poll: Final = select.poll()
         self._poll.register(signals.fileno(), select.POLLIN)
+        self._lifeline: Final = lifeline
+        if lifeline is not None:
+            self._poll.register(lifeline, select.POLLIN)
+        self._has_others: Final = has_others
         self._listening: dict[int, Member] = {}
         self._happened: deque[events.Event] = deque()
         self._is_stepping = False
@@ -113,11 +125,20 @@ class Supervisor:
             for fd, _ in ready:
                 if fd in self._listening:
                     self._hear(self._listening[fd])
+                elif fd == self._lifeline:
+                    self._poll.unregister(fd)
+                    self._step(events.StopAsked(quick=True))
             for number in self._signals.take():
                 self._on_signal[number]()
             self._find_silent()
             self._step(events.Tick())
         return self._exit
+
+    def close(self) -> None:
+        """Let go of the scoreboard, and of the children if any are left: they notice, and drain."""
+        for member in self._herd:
+            self._close_channel(member)
+        self._rows.board.close()
 
     # -- time
 
@@ -163,16 +184,12 @@ class Supervisor:
 
     def _reap(self) -> None:
         """Wait for all that have ended. As process 1 this finds children of others too; they are none of ours."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            member = self._herd.with_pid(pid)
-            if member is not None:
-                self._bury(member, status)
+        wanted = [member.pid for member in self._herd] if self._has_others else [-1]
+        for pid in wanted:
+            while ended := _wait(pid):
+                member = self._herd.with_pid(ended[0])
+                if member is not None:
+                    self._bury(member, ended[1])
 
     def _bury(self, member: Member, status: int) -> None:
         if member.channel.fileno() != -1:
@@ -221,7 +238,7 @@ class Supervisor:
             case events.Interrupt(age):
                 self._kill(age, signal.SIGQUIT)
             case events.Abort(age):
-                self._kill(age, signal.SIGUSR2)  # it writes its stacks
+                self._kill(age, STACKS)  # it writes them to stderr
                 self._kill(age, signal.SIGABRT)
             case events.Kill(age):
                 self._kill(age, signal.SIGKILL)
@@ -285,6 +302,19 @@ class Supervisor:
         self._sockets.keep_only(listeners)
         self._signals.close_descriptors()
         self._close_in_child()
+
+
+def _wait(pid: int) -> tuple[int, int] | None:
+    """Return the process id and the status of a child that has ended; None if there is none.
+
+    Args:
+        pid: of the child; -1 for any.
+    """
+    try:
+        ended = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return ended if ended[0] else None
 
 
 def _milliseconds(wake_at: float | None) -> float | None:

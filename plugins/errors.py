@@ -5,6 +5,11 @@ decide by attribute and a person can read one line that says what was wrong,
 where it came from and what would be right.
 """
 
+from collections.abc import Callable
+from typing import Any
+
+from typing_extensions import override
+
 from heeler.plugins.exit_status import ExitStatus
 
 
@@ -12,6 +17,18 @@ class HeelerError(Exception):
     """The root of all of them; `exit_status` is what the command ends with."""
 
     exit_status: ExitStatus = ExitStatus.INTERNAL
+
+    @override
+    def __reduce__(self) -> "tuple[Callable[..., HeelerError], tuple[Any, ...]]":  # Any: pickle's business
+        """Travel whole to another process: with attributes and text, whatever `__init__` takes."""
+        return _restore, (type(self), self.args, dict(vars(self)))
+
+
+def _restore(kind: type[HeelerError], args: tuple[object, ...], attributes: dict[str, object]) -> HeelerError:
+    error = kind.__new__(kind)
+    error.args = args
+    vars(error).update(attributes)
+    return error
 
 
 class ConfigError(HeelerError):
@@ -111,16 +128,30 @@ class BootError(HeelerError):
     """A worker did not become ready.
 
     Args:
-        slot: the worker's slot.
+        slot: the worker's slot; None where it is the whole server that has not started.
         exit_status: what the worker ended with.
-        reason: what is known of the cause.
+        reason: what is known of the cause; the whole text where no slot is named.
     """
 
-    def __init__(self, slot: int, exit_status: ExitStatus, reason: str) -> None:
+    def __init__(self, slot: int | None, exit_status: ExitStatus, reason: str) -> None:
         self.slot = slot
         self.exit_status = exit_status
         self.reason = reason
-        super().__init__(f"worker in slot {slot} did not boot: {reason}")
+        super().__init__(reason if slot is None else f"worker in slot {slot} did not boot: {reason}")
+
+
+class StopError(HeelerError):
+    """A server did not stop as it was asked to.
+
+    Args:
+        status: what it ended with; negative: the number of the signal that ended it.
+        reason: what is known of the cause.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        self.status = status
+        self.reason = reason
+        super().__init__(f"the server did not stop cleanly: {reason}")
 
 
 class ProtocolError(HeelerError):

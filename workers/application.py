@@ -62,6 +62,28 @@ def load(target: str, *, any_kind: bool = False) -> Application:
     return _checked(target, f"{place}:{expression}", found, any_kind=any_kind)
 
 
+def of_object(application: object, *, any_kind: bool = False) -> Application:
+    """Return the application that was given as an object, not by its name.
+
+    Args:
+        application: the object.
+        any_kind: whether every callable will do, of neither interface too.
+
+    Raises:
+        AppLoadError: it is no application.
+    """
+    name = _name_of(application)
+    return _checked(name, name, application, any_kind=any_kind)
+
+
+def _name_of(application: object) -> str:
+    """Return what people would call an object: `shop.make_app.<locals>.app`, `flask.app.Flask object`."""
+    is_named = hasattr(application, "__qualname__")
+    named = application if is_named else type(application)
+    name = f"{getattr(named, '__module__', None) or ''}.{getattr(named, '__qualname__', '')}".lstrip(".")
+    return name if is_named else f"{name} object"
+
+
 def _split(target: str) -> tuple[str, str, str]:
     place, colon, expression = target.partition(":")
     if not place or (colon and not expression.strip()):

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from heeler.plugins.config import Config
+from heeler.workers.application import Application
 from heeler.workers.channel import Channel
 from heeler.workers.logs import Logs
 from heeler.workers.scoreboard import Row
@@ -17,6 +18,7 @@ class Boot:
     Args:
         config: the settings in force.
         application: the application as it was named.
+        given: the application itself, where a program gave it and not its name.
         slot: which worker this is, from 1; its replacement has the same.
         generation: counts reloads, from 1.
         age: counts children since the start, from 1.
@@ -37,3 +39,4 @@ class Boot:
     listeners: Sequence[Listener]
     logs: Logs
     server: object
+    given: Application | None = None

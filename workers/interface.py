@@ -25,7 +25,9 @@ def interface_of(application: object) -> Literal["wsgi", "asgi"] | None:
     return "asgi" if _takes(application, 3) else None
 
 
-def check_pair(target: str, interface: str | None, worker_class: str, served: AbstractSet[str]) -> None:
+def check_pair(
+    target: str, interface: str | None, worker_class: str, served: AbstractSet[str], *, in_program: bool = False
+) -> None:
     """Refuse an application that a worker class does not serve.
 
     Args:
@@ -33,16 +35,18 @@ def check_pair(target: str, interface: str | None, worker_class: str, served: Ab
         interface: how it is called; None where that does not matter.
         worker_class: the worker class as it was named.
         served: the interfaces that it serves; empty where it calls no application.
+        in_program: whether a program named them, and no command line.
 
     Raises:
-        AppLoadError: with the command that would be right.
+        AppLoadError: with the command, or the setting, that would be right.
     """
     if not served or interface is None or interface in served:
         return
     kind = {"wsgi": "a WSGI", "asgi": "an ASGI"}[interface]
     kinds = " and ".join(sorted(served)).upper()
-    command = f"heeler -k {_RIGHT[interface]} {shlex.quote(target)}"
-    reason = f"is {kind} application, and worker class {worker_class!r} serves {kinds}; say `{command}`"
+    right = _RIGHT[interface]
+    advice = f"worker_class={right!r}" if in_program else f"heeler -k {right} {shlex.quote(target)}"
+    reason = f"is {kind} application, and worker class {worker_class!r} serves {kinds}; say `{advice}`"
     raise AppLoadError(target, reason)
 
 

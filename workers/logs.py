@@ -104,7 +104,7 @@ class Logs:
         hold_standard_streams()
         logs = cls(config)
         level = _level(config)
-        before = _State()
+        before = LoggerState()
         try:
             _install(logs.make_handler(), level)
             if any(getattr(config, name, None) for name in _LOG_CONFIGS):
@@ -191,8 +191,8 @@ class Logs:
         self._captures = True
 
 
-class _State:
-    """What the loggers were, to go back to when a setup fails."""
+class LoggerState:
+    """What the loggers were, to go back to: when a setup fails, or when a program's server has stopped."""
 
     def __init__(self) -> None:
         self._kept = [
@@ -201,6 +201,7 @@ class _State:
         ]
 
     def restore(self) -> None:
+        """Make them that again."""
         for logger, handlers, level, propagate in self._kept:
             logger.handlers[:] = handlers
             logger.setLevel(level)

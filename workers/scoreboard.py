@@ -235,14 +235,14 @@ _HEADER: Final = ("magic", "version", "rows", "arbiter_pid", "started_at", "gene
 class Scoreboard:
     """The table: made by the arbiter before the first fork, mapped by whoever looks.
 
-    Resource handling: the mapping and the descriptor live as long as the arbiter;
-    no name in any file system refers to them, so nothing is left behind.
+    Resource handling: the mapping and the descriptor live as long as the arbiter, or until
+    `close`; no name in any file system refers to them, so nothing is left behind.
     """
 
     def __init__(self, fd: int, memory: mmap.mmap) -> None:
         self.fd = fd
         self._memory = memory
-        view = memoryview(memory)
+        self._view = view = memoryview(memory)
         self._header = view[:PAGE_BYTES].cast("Q")
         self.totals = Row(view[PAGE_BYTES : 2 * PAGE_BYTES], -1)
         count = len(memory) // PAGE_BYTES - 2
@@ -288,6 +288,16 @@ class Scoreboard:
             os.close(fd)
             raise
         return board
+
+    def close(self) -> None:
+        """Unmap it: neither the table nor a row of it may be used any more."""
+        for row in (self.totals, *self.rows):
+            row.words.release()
+            row.page.release()
+        self._header.release()
+        self._view.release()
+        self._memory.close()
+        os.close(self.fd)
 
     def get(self, name: str) -> int:
         """Read a word of the header."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from heeler.arbiter.config import environment, flags, module
+from heeler.arbiter.config.module import Assignment
 from heeler.plugins.errors import UsageError
 from heeler.plugins.setting import Setting
 
@@ -36,12 +37,14 @@ class Layers:
         environ: the variables.
         command_line: its flags and words.
         cmd_args: those of HEELER_CMD_ARGS.
+        program: what a program says, in place of module, HEELER_CMD_ARGS and command line.
     """
 
-    module: Mapping[str, module.Assignment]
+    module: Mapping[str, Assignment]
     environ: Mapping[str, str]
     command_line: flags.Given
     cmd_args: flags.Given
+    program: Mapping[str, Assignment] = dataclasses.field(default_factory=dict)
 
     def given(self, settings: Sequence[Setting]) -> Iterator[Raw]:
         """Yield all that is given, the lowest layer first."""
@@ -54,6 +57,8 @@ class Layers:
             yield Raw(name, value, f"environment {environment.CMD_ARGS}")
         for name, value in self.command_line.values.items():
             yield Raw(name, value, COMMAND_LINE)
+        for name, assignment in self.program.items():
+            yield Raw(ours.get(name, name), assignment.value, assignment.source)
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 from heeler.arbiter.config import environment, flags, layers, surroundings, worker_class
 from heeler.arbiter.config.absent import ABSENT
 from heeler.arbiter.config.layers import Layers, Raw
+from heeler.arbiter.config.module import Assignment
+from heeler.arbiter.config.program import Program
 from heeler.arbiter.config.static_interface import foresee
 from heeler.arbiter.config.table import SETTINGS
 from heeler.plugins.config import Config, Value
@@ -21,6 +23,7 @@ from heeler.plugins.errors import ConfigError, PluginInvalid, UsageError
 from heeler.plugins.registry import Plugin
 from heeler.plugins.setting import Setting
 from heeler.plugins.suggest import suggest
+from heeler.workers.application import Application
 from heeler.workers.interface import check_pair
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ class Loaded:
         notes: what was given and has no effect, one line each.
         words: what the command line says besides flags.
         sources: where all this was read from.
+        given: the application itself, where a program gave it and not its name.
     """
 
     config: Config
@@ -53,6 +57,7 @@ class Loaded:
     notes: tuple[str, ...]
     words: tuple[str, ...]
     sources: "Sources"
+    given: Application | None = None
 
     def reload(self) -> "Loaded":
         """Read all sources again.
@@ -84,12 +89,14 @@ class Sources:
         environ: the variables as they were when the command was started.
         directory: the directory it was started in.
         needs_application: False where the argument is no application, and none is needed.
+        program: the program that says all this, where there is no command line.
     """
 
     argv: tuple[str, ...]
     environ: Mapping[str, str]
     directory: Path
     needs_application: bool = True
+    program: Program | None = None
 
     def load(self) -> Loaded:
         """Read them all.
@@ -98,7 +105,7 @@ class Sources:
             HeelerError: anything is wrong.
         """
         surroundings.put_first([str(self.directory)])
-        read = layers.read(self.argv, self.environ, self.directory, SETTINGS)
+        read = self._read()
         # First the places where what other settings name may be found: hooks, the worker class.
         places = self._with_directory(_parse_all(read, [_CORE["chdir"], _CORE["pythonpath"]]))
         surroundings.put_first(surroundings.module_path(places, self.directory))
@@ -106,15 +113,22 @@ class Sources:
         plugin, found = worker_class.resolve(config.worker_class, config.threads)
         own = _own_settings(plugin, found)
         if own:
-            command_line, cmd_args = layers.read_flags(self.argv, self.environ, SETTINGS + own)
-            read = dataclasses.replace(read, command_line=command_line, cmd_args=cmd_args)
+            if self.program is None:
+                command_line, cmd_args = layers.read_flags(self.argv, self.environ, SETTINGS + own)
+                read = dataclasses.replace(read, command_line=command_line, cmd_args=cmd_args)
             config = _merged(config, _parse_all(read, own))
         notes = _check_absent(read.given(SETTINGS + own), {setting.name for setting in own})
         _check_names(read, SETTINGS + own)
         config = self._with_application(config, read, found)
-        _check_pair(config, plugin, found)
+        given = self.program.given(any_kind=not found.interfaces) if self.program else None
+        _check_pair(config, plugin, found, given, in_program=self.program is not None)
         words = () if self.needs_application else read.words
-        return Loaded(config, config.app or "", plugin, found, SETTINGS + own, notes, words, self)
+        return Loaded(config, config.app or "", plugin, found, SETTINGS + own, notes, words, self, given)
+
+    def _read(self) -> Layers:
+        if self.program is not None:
+            return self.program.read(self.environ)
+        return layers.read(self.argv, self.environ, self.directory, SETTINGS)
 
     def _with_directory(self, config: Config) -> Config:
         source = config.source("chdir")
@@ -123,6 +137,10 @@ class Sources:
     def _with_application(self, config: Config, read: Layers, found: "type[Worker]") -> Config:
         if not self.needs_application:
             return config
+        if self.program is not None:
+            if not self.program.target and found.interfaces:
+                raise UsageError(f"no application is given to {self.program.caller}; say 'module:app', or the object")
+            return config.replace("app", self.program.target, self.program.caller)
         if read.words:
             return config.replace("app", read.words[0], read.words_source)
         if not config.app and config.wsgi_app:
@@ -158,12 +176,14 @@ def _own_settings(plugin: Plugin, found: "type[Worker]") -> tuple[Setting, ...]:
     return tuple(found.settings)
 
 
-def _check_pair(config: Config, plugin: Plugin, found: "type[Worker]") -> None:
+def _check_pair(
+    config: Config, plugin: Plugin, found: "type[Worker]", given: Application | None, *, in_program: bool
+) -> None:
     """Refuse an application that is, for certain, of a kind the worker class does not serve."""
     if config.app and found.interfaces:
-        interface = foresee(config.app, sys.path, config.chdir)
+        interface = given.interface if given else foresee(config.app, sys.path, config.chdir)
         if interface:
-            check_pair(config.app, interface, plugin.name, found.interfaces)
+            check_pair(config.app, interface, plugin.name, found.interfaces, in_program=in_program)
 
 
 def _merged(config: Config, more: Config) -> Config:
@@ -192,22 +212,25 @@ def _shown(value: object) -> object:
 
 
 def _check_names(read: Layers, settings: Sequence[Setting]) -> None:
-    """Refuse flags, variables and names in the config module that mean nothing."""
+    """Refuse flags, variables and names in the config module or the program that mean nothing."""
     for given in (read.cmd_args, read.command_line):
         flags.check(given, settings)
     names = [setting.name for setting in settings]
     environment.check_names(names, read.environ)
     names += [alias for setting in settings for alias in setting.aliases]
-    for name, assignment in read.module.items():
-        known = name in names or name in _ABSENT or name.startswith("_") or name.isupper()
-        if not known and not assignment.is_read and not _is_definition(assignment.value):
+    unknown = [(name, given) for name, given in read.module.items() if not _is_own(name, given)]
+    for name, assignment in (*unknown, *read.program.items()):
+        if name not in names and name not in _ABSENT:
             raise ConfigError(name, assignment.source, f"no such setting{suggest(name, names)}")
     if "config" in read.module:
         raise ConfigError("config", read.module["config"].source, "a config module cannot name another")
 
 
-def _is_definition(value: object) -> bool:
-    return isinstance(value, type | types.ModuleType | types.FunctionType)
+def _is_own(name: str, assignment: Assignment) -> bool:
+    """Whether it cannot be a mistyped setting."""
+    if name.startswith("_") or name.isupper() or assignment.is_read:
+        return True
+    return isinstance(assignment.value, type | types.ModuleType | types.FunctionType)
 
 
 def _check_absent(given: Iterable[Raw], own: Container[str]) -> tuple[str, ...]:
