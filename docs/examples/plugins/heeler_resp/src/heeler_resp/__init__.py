@@ -1,0 +1,1 @@
+"""The worker class `resp` for Heeler: Redis's protocol instead of HTTP."""
