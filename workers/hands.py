@@ -22,12 +22,21 @@ class Hand:
         number: which of them, from 0.
     """
 
-    __slots__ = ("_alarm", "began_ns", "connection", "interruption", "number", "progress_ns", "request", "seen")
+    __slots__ = (
+        "_alarm",
+        "_state_file",
+        "began_ns",
+        "connection",
+        "interruption",
+        "number",
+        "progress_ns",
+        "request",
+        "seen",
+    )
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.interruption: Interruption
-        """Made by the thread itself."""
         self.connection: ThreadedConnection | None = None
         """Whose request it runs."""
         self.request: Request
@@ -40,6 +49,20 @@ class Hand:
         """How often it had written then."""
         self._alarm = threading.Lock()
         self._alarm.acquire()
+        self._state_file = ""
+
+    def adopt_thread(self) -> None:
+        """The calling thread is this hand from now on."""
+        self.interruption = Interruption()
+        self._state_file = f"/proc/self/task/{threading.get_native_id()}/stat"
+
+    def is_waiting(self) -> bool:
+        """Whether its thread waits for something, rather than computes or would like to."""
+        try:
+            with open(self._state_file, "rb") as file:
+                return file.read().rpartition(b") ")[2][:1] != b"R"
+        except OSError:
+            return True
 
     def begin(self, connection: "ThreadedConnection", request: Request, now_ns: int) -> None:
         """It runs `request` from now on."""

@@ -3,7 +3,7 @@
 Decides when the leader runs a request itself, when it hands the lead on before, and when
 the lead is taken from it. Must not know what a request is. To hand on costs two switches of
 threads, which is more than a small request costs: so while requests are quick the leader
-keeps the lead and runs them, and the watcher looks whether one takes longer than thought.
+keeps the lead and runs them, and the watcher looks whether one waits for something.
 """
 
 import threading
@@ -13,14 +13,19 @@ from typing import Final
 
 from heeler.workers.hands import Hand
 
-PATIENCE_NS: Final = 2_000_000
-"""A leader that runs one request for longer loses the lead."""
+LOOK_NS: Final = 2_000_000
+"""How often the watcher looks while requests come; those that are further apart are not worth watching."""
 
 SLOW_NS: Final = 1_000_000
-"""After a request that took longer, the lead is handed on before each request..."""
+"""A leader that waits within a request for longer than this loses the lead; one that computes..."""
 
-EAGER_REQUESTS: Final = 64
-"""... so many times: a request that waits for a slow one waits as long as it costs to hand on so often."""
+TOO_SLOW_NS: Final = 10_000_000
+"""... does so after this: to another thread it would have to lend the interpreter, too."""
+
+EAGER_REQUESTS: Final = 32
+"""So many requests after a slow one the lead is handed on before each.
+
+It costs as much to hand on so often as a request that waits for a slow one waits."""
 
 _QUIET_LOOKS: Final = 5
 """After so many looks that found the leader waiting for events, the watcher sleeps."""
@@ -63,7 +68,7 @@ class Leadership:
             return
         if self.eager:
             self.eager -= 1
-        elif now_ns - self._began_ns < PATIENCE_NS:
+        elif now_ns - self._began_ns < LOOK_NS:
             self._have_watched()
         self._began_ns = now_ns
         self.hand_on(now_ns)
@@ -84,6 +89,13 @@ class Leadership:
             self._quiet = 0
             self._call_watcher()
 
+    def ended(self, hand: Hand, took_ns: int) -> None:
+        """A request is over that `hand` ran."""
+        if self.leader is hand:
+            self.busy_since_ns = 0
+        elif took_ns > SLOW_NS:
+            self.eager = EAGER_REQUESTS
+
     def look(self) -> float | None:
         """See whether the leader keeps the lead for too long.
 
@@ -93,9 +105,10 @@ class Leadership:
         """
         if not self._is_watched:
             return None
-        since_ns, now_ns = self.busy_since_ns, time.monotonic_ns()
+        leader, since_ns, now_ns = self.leader, self.busy_since_ns, time.monotonic_ns()
         self._quiet = 0 if since_ns else self._quiet + 1
-        if since_ns and now_ns - since_ns > PATIENCE_NS:
+        took_ns = now_ns - since_ns
+        if since_ns and leader and took_ns > SLOW_NS and (took_ns > TOO_SLOW_NS or leader.is_waiting()):
             with self._state:
                 if self.busy_since_ns == since_ns:
                     self.eager = EAGER_REQUESTS
@@ -105,4 +118,4 @@ class Leadership:
                 if not self.busy_since_ns:
                     self._is_watched = False
                     return None
-        return PATIENCE_NS / 1e9
+        return LOOK_NS / 1e9

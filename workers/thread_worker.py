@@ -17,7 +17,6 @@ from heeler.workers.hands import OBEY_S, Hand
 from heeler.workers.http.request import Request
 from heeler.workers.http_connection import HttpConnection
 from heeler.workers.in_flight import InFlight
-from heeler.workers.leadership import EAGER_REQUESTS, SLOW_NS
 from heeler.workers.lendable_connection import lending, serve_lent
 from heeler.workers.logs import event
 from heeler.workers.threaded_connection import ThreadedConnection
@@ -62,11 +61,8 @@ class ThreadWorker(ThreadedReactor):
         if self.is_copy:
             os._exit(1)  # a child of the application has nothing more to do
         state.acquire()
-        if lead.leader is hand:
-            lead.busy_since_ns = 0
         ended_ns = self.last_response_ns
-        if ended_ns - now_ns > SLOW_NS:
-            lead.eager = EAGER_REQUESTS
+        lead.ended(hand, ended_ns - now_ns)
         self._in_flight.leave(entry)
         hand.connection = None
         connection.running = False

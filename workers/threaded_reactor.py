@@ -24,7 +24,6 @@ from heeler.workers.body import RequestBody
 from heeler.workers.hands import Hand, heartbeat_ns
 from heeler.workers.http.request import Request
 from heeler.workers.http_connection import LINGER_CLOSE_S, HttpConnection
-from heeler.workers.interruption import Interruption
 from heeler.workers.leadership import Leadership
 from heeler.workers.poller import READ
 from heeler.workers.reactor import ReactorWorker
@@ -158,7 +157,7 @@ class ThreadedReactor(ReactorWorker):
 
     def _live(self, hand: Hand) -> None:
         """Lead, run requests, rest, to the end of the process."""
-        hand.interruption = Interruption()
+        hand.adopt_thread()
         try:
             with self.state:
                 while True:
