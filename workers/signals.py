@@ -2,18 +2,20 @@
 
 A handler only notes its signal; the loop is woken by the wake-up descriptor and obeys.
 Those that must reach into a running request (INT, QUIT, ABRT, and the kernel's notice that the
-arbiter is gone) act at once. USR2 writes the stack of every thread to stderr; the arbiter sends it
-before ABRT to a worker that is stuck.
+arbiter is gone) act at once. So does USR2, which writes the stack of every thread to stderr.
+`STACKS` does the same in C code, for a worker in which no Python code gets a turn any more.
 """
 
 import faulthandler
 import signal
+import sys
+import threading
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from heeler.plugins.exit_status import ExitStatus
-from heeler.workers import orphan
+from heeler.workers import orphan, unpatched
 from heeler.workers.sources import SignalSource
 
 if TYPE_CHECKING:
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
 
 IGNORED: Final = (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH, signal.SIGPIPE)
 """Meant for the arbiter: `pkill -HUP heeler` must not end a worker."""
+
+
+STACKS: Final = signal.SIGURG
+"""What the arbiter sends before ABRT to a worker that is stuck; who does not know it ignores it.
+
+The C code looks at threads while they run, and may crash on what changes under its eyes: so it is not for
+a worker that goes on afterwards.
+"""
 
 
 class WorkerSignals:
@@ -49,13 +59,14 @@ class WorkerSignals:
             signal.signal(orphan.NOTICE, self._orphaned)
         for number in (signal.SIGTERM, signal.SIGUSR1):
             signal.siginterrupt(number, False)
-        # Written by C code, so even while no Python code gets a turn.
-        faulthandler.register(signal.SIGUSR2, file=2, all_threads=True)
+        signal.signal(signal.SIGUSR2, self._show_stacks)
+        signal.siginterrupt(signal.SIGUSR2, False)
+        faulthandler.register(STACKS, file=2, all_threads=True)
 
     @property
     def handlers(self) -> tuple[Callable[..., object], ...]:
         """What was set: a process that the application forks must not act on them."""
-        return (self._note, self._quit, self._abort, self._orphaned)
+        return (self._note, self._quit, self._abort, self._orphaned, self._show_stacks)
 
     def wake(self, source: SignalSource) -> None:
         """Have the kernel's wake-up byte written to `source`."""
@@ -87,6 +98,18 @@ class WorkerSignals:
     def _abort(self, _number: int, _frame: types.FrameType | None) -> None:
         self._worker.call_hook("worker_abort", self._worker)
         self._worker.quit(ExitStatus.INTERNAL)
+
+    def _show_stacks(self, _number: int, frame: types.FrameType | None) -> None:
+        """Write the stack of every thread, the main one's as it was interrupted, in faulthandler's form."""
+        main = threading.main_thread().ident
+        for thread, innermost in sys._current_frames().items():  # noqa: SLF001 - the public way to threads' frames
+            name = "Current thread" if thread == main else "Thread"
+            lines = [f"{name} {thread:#018x} (most recent call first):"]
+            at = frame if thread == main else innermost
+            while at is not None:
+                lines.append(f'  File "{at.f_code.co_filename}", line {at.f_lineno} in {at.f_code.co_name}')
+                at = at.f_back
+            unpatched.write(2, ("\n".join(lines) + "\n\n").encode(errors="backslashreplace"))
 
     def _orphaned(self, _number: int, _frame: types.FrameType | None) -> None:
         self._worker.orphaned()
