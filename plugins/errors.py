@@ -5,11 +5,6 @@ decide by attribute and a person can read one line that says what was wrong,
 where it came from and what would be right.
 """
 
-from collections.abc import Callable
-from typing import Any
-
-from typing_extensions import override
-
 from heeler.plugins.exit_status import ExitStatus
 
 
@@ -17,18 +12,6 @@ class HeelerError(Exception):
     """The root of all of them; `exit_status` is what the command ends with."""
 
     exit_status: ExitStatus = ExitStatus.INTERNAL
-
-    @override
-    def __reduce__(self) -> "tuple[Callable[..., HeelerError], tuple[Any, ...]]":  # Any: pickle's business
-        """Travel whole to another process: with attributes and text, whatever `__init__` takes."""
-        return _restore, (type(self), self.args, dict(vars(self)))
-
-
-def _restore(kind: type[HeelerError], args: tuple[object, ...], attributes: dict[str, object]) -> HeelerError:
-    error = kind.__new__(kind)
-    error.args = args
-    vars(error).update(attributes)
-    return error
 
 
 class ConfigError(HeelerError):

@@ -43,16 +43,27 @@ def enter(config: Config, before: Config | None, environ: Mapping[str, str]) -> 
     Raises:
         ConfigError: the directory cannot be entered.
     """
-    for name in _variables(before) if before else ():
-        if name in environ:
-            os.environ[name] = environ[name]
-        else:
-            os.environ.pop(name, None)
+    if before:
+        leave(before, environ)
     os.environ.update(_variables(config))
     try:
         os.chdir(config.chdir)
     except OSError as error:
         raise ConfigError("chdir", config.source("chdir"), str(error.strerror), config.chdir) from error
+
+
+def leave(config: Config, environ: Mapping[str, str]) -> None:
+    """Take back the variables of `raw_env`.
+
+    Args:
+        config: the settings that were in force.
+        environ: the variables as they were before.
+    """
+    for name in _variables(config):
+        if name in environ:
+            os.environ[name] = environ[name]
+        else:
+            os.environ.pop(name, None)
 
 
 def _variables(config: Config) -> dict[str, str]:
