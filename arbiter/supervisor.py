@@ -117,11 +117,11 @@ class Supervisor:
         settle_memory()
         self._step(events.Begin())
         while self._exit is None:
-            wake_at = self._wake_at()
+            wake_at, since = self._wake_at(), time.monotonic()
             ready = self._poll.poll(_milliseconds(wake_at))
-            late_s = time.monotonic() - wake_at if wake_at is not None else 0.0
-            if late_s > _ASLEEP_S:
-                self._oversleep(late_s)
+            now = time.monotonic()
+            if wake_at is not None and now - wake_at > _ASLEEP_S:
+                self._oversleep(now - since)  # nobody knows when in that time it was stopped
             for fd, _ in ready:
                 if fd in self._listening:
                     self._hear(self._listening[fd])
