@@ -137,8 +137,12 @@ class WsgiExchange:
         self.progress_ns = started_ns
         """When the application began, or was seen to come on."""
         self._limit = worker.response_memory
+        self._written = 0
+        """Bytes that the thread has sent to the loop..."""
+        self._taken = 0
+        """... and how many of them have arrived there. Each is added to on one side only."""
         self._pending = 0
-        """Bytes on the way to the loop, and bytes pending there when that was last seen."""
+        """Bytes pending in the loop when that was last seen."""
         self.environ = connection.environ
         self.peer = connection.peer
         self.trusted = connection.trusted
@@ -249,13 +253,16 @@ class WsgiExchange:
         self.has_begun = True
         self._has_room.clear()
         self.progress_ns = time.monotonic_ns()
-        self._pending += len(data)
+        self._written += len(data)
         self._bridge.post(self._send, data)
-        if self._pending > self._limit:
+        if self._is_full():
             with self._bridge.slow(self):
-                while self._pending > self._limit and not self._is_cut:
+                while self._is_full() and not self._is_cut:
                     self._has_room.wait()
                     self._has_room.clear()
+
+    def _is_full(self) -> bool:
+        return self._written - self._taken + self._pending > self._limit
 
     def make_way(self) -> None:
         """Write the rest of what is pending to a temporary file, so that the application can finish."""
@@ -269,6 +276,7 @@ class WsgiExchange:
         with contextlib.suppress(ClientGoneError):
             if not self._is_cut:
                 self._connection.write(data)
+        self._taken += len(data)
         self.on_drained()
 
     def write_file(self, fd: int, offset: int, count: int) -> None:

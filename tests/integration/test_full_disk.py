@@ -96,7 +96,7 @@ def test_body_when_nothing_fits(server: Server, disk: pathlib.Path, length: int)
 
 @pytest.mark.parametrize("worker_class", WSGI_SLOTS)
 def test_response_that_does_not_fit(disk: pathlib.Path, worker_class: str) -> None:
-    """A client that does not read gets its response cut where it would have to go to disk; others are served.
+    """Clients that do not read make way for others: their response is cut where it would have to go to disk.
 
     In classes that run few requests at once: in the others nobody waits for its end.
     """
@@ -107,10 +107,20 @@ def test_response_that_does_not_fit(disk: pathlib.Path, worker_class: str) -> No
             client.send(build_request("GET", "/large_pieces"))
             client.read_until(b"\r\n\r\n")
         assert get(server.address, "/length").body == b"hello"
-        server.wait_for_log("closed pieces", slots)
-        for client in slow:
-            with pytest.raises(ResponseError):
-                client.read_bytes(20 << 20)
-        server.wait_for_log("response lost", slots)
+        server.wait_for_log("closed pieces")
+        # One must make way; the others have no need to, unless they waited for their client already.
+        lost = sum(not is_whole(client, 20 << 20) for client in slow)
+        assert lost >= 1
+        server.wait_for_log("response lost", lost)
+        assert server.log().count("response lost") == lost
         assert "Traceback" not in server.log()
         check_room(server)
+
+
+def is_whole(client: Client, length: int) -> bool:
+    """Whether so many bytes come."""
+    try:
+        client.read_bytes(length)
+    except ResponseError:
+        return False
+    return True
