@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from support import processes
+from support import processes, readable
 from support.client import get
 from support.gate import FILES, Waiting
 from support.server import Server, StartError, heeler
@@ -102,7 +102,8 @@ def app(environ, start_response):
 def test_a_stuck_worker_does_not_outlive_a_killed_arbiter(app: str, user: tuple[str, ...]) -> None:
     """`kill -9` of the arbiter: a worker whose application never returns has written its stacks and is gone in time."""
     args = ("-w", "2", "--graceful-timeout", "1", *user)
-    server = Server("app:app", *args, files={"app.py": app}, exit_status=None, tracebacks=True)
+    files = {"app.py": app}
+    server = Server("app:app", *args, files=files, exit_status=None, tracebacks=True, python=readable.python())
     server.directory.chmod(0o755)
     with server:
         waiting, workers = Waiting(server), server.worker_pids()

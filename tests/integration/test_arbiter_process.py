@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support import processes
+from support import processes, readable
 from support.client import get
 from support.gate import FILES, Waiting
 from support.server import APPS, Server, heeler
@@ -69,7 +69,7 @@ def test_workers_give_up_root() -> None:
         assert done.status == 3
         assert "needs root" in done.stderr
         return
-    server = Server("app:app", "--user", "nobody", "--group", "65534", files=FILES)
+    server = Server("app:app", "--user", "nobody", "--group", "65534", files=FILES, python=readable.python())
     server.directory.chmod(0o755)
     with server:
         status = pathlib.Path(f"/proc/{server.worker_pids()[0]}/status").read_text()
