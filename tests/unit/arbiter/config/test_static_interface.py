@@ -116,7 +116,7 @@ def test_worker_will_say_the_same(tmp_path: pathlib.Path, source: str) -> None:
         ("flask.Flask", flask.Flask("x")),
         ("bottle.Bottle", bottle.Bottle()),
         ("bottle.default_app", bottle.default_app()),
-        ("a2wsgi.WSGIMiddleware", a2wsgi.WSGIMiddleware(flask.Flask("x"))),
+        ("a2wsgi.WSGIMiddleware", a2wsgi.WSGIMiddleware(lambda _environ, _start_response: [])),
         ("no.such.Maker", None),
     ],
 )
