@@ -100,6 +100,8 @@ class Generations:
             if new != in_force:
                 arbiter = self.logs.arbiter
                 event(arbiter, logging.WARNING, "setting not reloaded", setting=name, given=new, in_force=in_force)
+        if loaded.given is not None:  # the new workers inherit what the old ones have
+            event(self.logs.arbiter, logging.WARNING, "application not reloaded", application=loaded.application)
 
     def _open(self, loaded: Loaded) -> Logs:
         # Before anything else: a directory that is gone must be found out while nothing has changed.
