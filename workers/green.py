@@ -45,8 +45,6 @@ class GreenWorker(ReactorWorker):
     """
 
     connection_class: ClassVar[type[HttpConnection]] = GreenConnection
-    rest_at_most: ClassVar[int] = 256
-    """Greenlets kept for requests to come; what a burst needed beyond that ends."""
 
     def __init__(self, boot: Boot) -> None:
         super().__init__(boot)
@@ -108,11 +106,12 @@ class GreenWorker(ReactorWorker):
     @override
     def setup(self) -> None:
         super().setup()
-        from greenlet import getcurrent
+        from greenlet import getcurrent, greenlet
 
         self.row.set("capacity", self.free)
         self.context = contextvars.copy_context()
         self._wake_main = getcurrent().switch
+        self.bare_switch = greenlet.switch
         self.open_hub()
         os.register_at_fork(after_in_child=self._be_child)
 
@@ -171,6 +170,8 @@ class GreenWorker(ReactorWorker):
 
     def fail(self, error: BaseException) -> None:
         """Something of ours is broken: the worker ends."""
+        if self.is_child:  # interrupted before it was out of the turn
+            os._exit(1)
         self._fault = self._fault or error  # what comes after the first may be of its making
         self._end_turns()
 
@@ -253,15 +254,8 @@ class GreenWorker(ReactorWorker):
 
     def served(self, connection: GreenConnection, keep_alive: bool) -> None:
         """A request is over. Process: the worker, in the greenlet that ran it."""
-        self.free += 1
-        connection.running = False
-        if connection.runner is None and keep_alive and connection.calm:
-            connection.deadline = self.last_response_ns / 1e9 + self.keepalive
-        else:
-            connection.end_request(keep_alive)
-        if self._is_turning:
-            return
-        if self.ready or self.draining is not None:
+        connection.end_request(keep_alive)
+        if not self._is_turning and (self.ready or self.draining is not None):
             self.nudge()
 
     @override

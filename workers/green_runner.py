@@ -4,10 +4,11 @@ To make a greenlet takes longer than to serve a small request: CPython maps memo
 one that has served rests until there is another request.
 """
 
+import functools
 import logging
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from heeler.workers.body import RequestBody
 from heeler.workers.green_connection import GreenConnection
@@ -17,6 +18,9 @@ from heeler.workers.logs import event
 
 if TYPE_CHECKING:
     from heeler.workers.green import GreenWorker
+
+REST_AT_MOST: Final = 256
+"""Greenlets kept for requests to come; what a burst needed beyond that ends."""
 
 Job = tuple[GreenConnection, Request, RequestBody | None]
 
@@ -28,13 +32,15 @@ class Runner:
         worker: whose requests they are.
     """
 
-    __slots__ = ("_job", "_switch", "_worker", "began_ns", "greenlet", "request")
+    __slots__ = ("_job", "_switch", "_to_hub", "_worker", "began_ns", "greenlet", "request")
 
     def __init__(self, worker: "GreenWorker") -> None:
         self._worker = worker
         self._job: Job | None = None
         self.greenlet: Any = worker.new_greenlet(self._live)  # Any: of the library
         self._switch = self.greenlet.switch
+        # Quicker than the library's own, which looks after what does not concern a greenlet at rest.
+        self._to_hub = functools.partial(worker.bare_switch, self.greenlet.parent)
         self.request: Request
         """What it runs, or ran last."""
         self.began_ns = 0
@@ -52,16 +58,23 @@ class Runner:
         try:
             while self._job is not None:
                 (connection, request, body), self._job = self._job, None
-                self.request, self.began_ns = request, time.monotonic_ns()
-                entry = enter(self.began_ns, request.line.what)
+                self.request = request
+                self.began_ns = now_ns = time.monotonic_ns()
+                entry = enter(now_ns, request.line.what)
                 if request.fields.upgrade and request.upgrade:
-                    keep_alive = serve_lent(worker.lending, connection, request, body, self.began_ns)
+                    keep_alive = serve_lent(worker.lending, connection, request, body, now_ns)
                 else:
-                    keep_alive = serve(connection, request, body, self.began_ns)
+                    keep_alive = serve(connection, request, body, now_ns)
                 if worker.is_child:
                     os._exit(1)  # a child of the application has nothing more to do
                 leave(entry)
-                worker.served(connection, keep_alive)
+                worker.free += 1
+                connection.running = False
+                if keep_alive and connection.calm:
+                    # It has not waited for anything, and the reactor knows nothing of it.
+                    connection.deadline = worker.last_response_ns / 1e9 + worker.keepalive
+                else:
+                    worker.served(connection, keep_alive)
                 # What the request left behind must not live as long as this greenlet rests.
                 del connection, request, body
                 self._rest()
@@ -71,10 +84,11 @@ class Runner:
 
     def _rest(self) -> None:
         """Wait for the next request; come back without one where this greenlet is to end."""
-        resting, to_hub = self._worker.resting, self._worker.to_hub
-        if len(resting) >= self._worker.rest_at_most:
+        resting = self._worker.resting
+        if len(resting) >= REST_AT_MOST:
             return
         resting.append(self)
+        to_hub = self._to_hub
         try:
             while self._job is None:
                 # Whoever still has the greenlet of a request that is over may switch here: of no consequence.
