@@ -20,7 +20,8 @@ class Store:
             b"GET": self._get,
             b"DEL": lambda *keys: sum(self._values.pop(key, None) is not None for key in keys),
             b"MGET": lambda *keys: [self._values.get(key) for key in keys],
-            b"INCR": self._increment,
+            b"INCR": lambda key: self._increase(key, b"1"),
+            b"INCRBY": self._increase,
         }
 
     def __call__(self, name: bytes, *arguments: bytes) -> Reply:
@@ -44,9 +45,9 @@ class Store:
         self._values[key] = value
         return "OK"
 
-    def _increment(self, key: bytes) -> Reply:
+    def _increase(self, key: bytes, by: bytes) -> Reply:
         try:
-            number = int(self._values.get(key, b"0")) + 1
+            number = int(self._values.get(key, b"0")) + int(by)
         except ValueError:
             raise CommandError("value is not an integer") from None
         self._values[key] = b"%d" % number
