@@ -282,6 +282,8 @@ class HttpExchange(HttpResponse):
         elif self._state is _TRAILERS:
             self.fault = "response without the trailers it announced"
             self._end_trailers()
+        elif self._is_told and not self._is_left and self.head is None:
+            self._answer(503)  # it has ended for the worker's sake, and the client waits
         elif self._is_told:
             self._leave()
         elif self.head is None:

@@ -22,8 +22,8 @@ ASGI_SETTINGS: Final = (
         "lifespan_shutdown_timeout",
         seconds,
         10,
-        "How long the application may take for its lifespan shutdown, once all connections are closed. Its startup is"
-        " bounded by `boot_timeout`.",
+        "How long the application may take for its lifespan shutdown, once all connections are closed, within what is"
+        " left of `graceful_timeout`. Its startup is bounded by `boot_timeout`.",
         "ASGI",
         cli=("--lifespan-shutdown-timeout",),
         metavar="SECONDS",

@@ -28,6 +28,12 @@ from heeler.workers.wsgi_exchange import WsgiBridge
 OBEY_S: Final = 5.0
 """How long a cancelled request may go on before its connection is cut."""
 
+BEYOND_S: Final = 0.6
+"""How long beyond the deadline of a drain the end may take; the arbiter kills after a second."""
+
+LEAST_S: Final = 0.1
+"""How long each step of the end may take in any case."""
+
 
 class Event(Protocol):
     """Something to wait for, once: what `asyncio.Event` and `trio.Event` have in common."""
@@ -122,8 +128,14 @@ class AsgiWorker(ReactorWorker):
             self.start_draining(self.draining)
             await self.turns(lambda: self.is_drained(self.draining))
             self.cut_rest()
-        if not await self.within(self.config.lifespan_shutdown_timeout, lifespan.shutdown()):
+            self.close_listeners()
+        if not await self.within(self.time_left(self.config.lifespan_shutdown_timeout), lifespan.shutdown()):
             event(self.log, logging.WARNING, "lifespan shutdown cut", slot=self.slot)
+
+    def time_left(self, at_most_s: float) -> float:
+        """Return how much of `at_most_s` there is for a step of the end, once the worker has drained."""
+        assert self.draining is not None
+        return min(at_most_s, max(LEAST_S, self.draining.deadline + BEYOND_S - time.monotonic()))
 
     @override
     def drain(self, drain: Drain) -> None:
@@ -211,9 +223,10 @@ class AsgiWorker(ReactorWorker):
 
     @override
     def _sweep(self) -> None:
+        now = time.monotonic()
+        is_due = now >= self._sweep_at
         super()._sweep()
-        if self._cancel_at:
-            now = time.monotonic()
+        if is_due and self._cancel_at:
             for exchange in [exchange for exchange, when in self._cancel_at.items() if when <= now]:
                 del self._cancel_at[exchange]
                 self.cancel(exchange)

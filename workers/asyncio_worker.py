@@ -2,6 +2,7 @@
 
 import contextvars
 import functools
+import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -15,8 +16,9 @@ from heeler.workers.asgi import AsgiGateway
 from heeler.workers.asgi_settings import ASGI_SETTINGS
 from heeler.workers.asgi_worker import AsgiWorker
 from heeler.workers.base import Boot
-from heeler.workers.event_loop import LOOP, loop_factory
+from heeler.workers.event_loop import LOOP, new_loop
 from heeler.workers.exchange import Exchange
+from heeler.workers.logs import event
 from heeler.workers.shared_tally import SharedTally
 from heeler.workers.wsgi import Gateway
 from heeler.workers.wsgi_exchange import WsgiBridge, WsgiExchange
@@ -48,7 +50,6 @@ class AsyncioWorker(AsgiWorker):
         self._over: asyncio.Event
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
-        self._runner: asyncio.Runner
         self._threads: ThreadPoolExecutor
 
     @override
@@ -56,8 +57,7 @@ class AsyncioWorker(AsgiWorker):
         import asyncio  # not before the fork: the arbiter has no use for it
 
         self._over, self._new_event = asyncio.Event(), asyncio.Event
-        self._runner = asyncio.Runner(loop_factory=loop_factory(self.config.loop))
-        self._loop = self._runner.get_loop()
+        self._loop = new_loop(self.config.loop)
         # A task that begins at once, and does not wait, is never scheduled at all (Python 3.12).
         eager: dict[str, Any] = {"eager_start": True} if hasattr(asyncio, "eager_task_factory") else {}
         self._new_task = functools.partial(asyncio.Task, loop=self._loop, **eager)
@@ -67,10 +67,21 @@ class AsyncioWorker(AsgiWorker):
 
     @override
     def run(self) -> None:
-        # The runner is never closed: it would wait for whatever the application left in the default executor.
-        self._runner.run(self.serve())
+        # The loop is never closed: that would wait for whatever the application left in the default executor.
+        self._complete(self.serve())
         self._loop.remove_reader(self.poll_fd)
-        self._runner.run(self._wind_up())
+        self._complete(self._wind_up())
+
+    def _complete(self, work: Coroutine[Any, Any, None]) -> None:  # Any: as in AsgiWorker
+        """Run `work` to its end, though the application may stop the loop, or raise SystemExit somewhere in it."""
+        task = self._loop.create_task(work)
+        while not task.done() and not self._loop.is_closed():
+            try:
+                self._loop.run_until_complete(task)
+            except (SystemExit, KeyboardInterrupt, RuntimeError) as error:
+                if not task.done():
+                    event(self.boot.logs.error, logging.ERROR, "event loop interrupted", exc_info=error)
+        task.result()
 
     async def _wind_up(self) -> None:
         """End what the application left in the loop."""
@@ -80,8 +91,8 @@ class AsyncioWorker(AsgiWorker):
         for task in left:
             task.cancel()
         if left:
-            await asyncio.wait(left, timeout=WIND_UP_S)
-        await self.within(WIND_UP_S, self._loop.shutdown_asyncgens())
+            await asyncio.wait(left, timeout=self.time_left(WIND_UP_S))
+        await self.within(self.time_left(WIND_UP_S), self._loop.shutdown_asyncgens())
 
     # -- the reactor in the loop
 

@@ -38,14 +38,24 @@ LOOP = Setting(
 )
 
 
-def loop_factory(named: Any) -> LoopFactory:  # Any: as `parse_loop` returned it
-    """Return what makes the loop.
+def new_loop(named: Any) -> "asyncio.AbstractEventLoop":  # Any: as `parse_loop` returned it
+    """Make the loop.
 
     Raises:
-        HeelerError: it cannot be imported, or there is none of that name.
+        HeelerError: what makes it cannot be imported, or there is none of that name, or it makes something else.
 
     Process: the worker.
     """
+    import asyncio
+
+    factory = _factory(named)
+    loop = factory() if callable(factory) else factory
+    if not isinstance(loop, asyncio.AbstractEventLoop):
+        raise HeelerError(f"loop = {named}: no event loop, but {loop!r}")
+    return loop
+
+
+def _factory(named: Any) -> LoopFactory:  # Any: as in `new_loop`
     if callable(named):
         return named  # type: ignore[no-any-return]
     if named == "asyncio":

@@ -8,6 +8,8 @@ from heeler.workers import unpatched
 
 READ: Final = select.POLLIN
 WRITE: Final = select.POLLOUT
+LEFT: Final = getattr(select, "EPOLLRDHUP", 0)
+"""The other side has ended its side: told while nothing is read, too."""
 # Both calls report hang-up and error unasked.
 
 EXCLUSIVE: Final = getattr(select, "EPOLLEXCLUSIVE", 0)

@@ -337,7 +337,7 @@ class ReactorWorker(Worker):
         """
         now = time.monotonic()
         until = min(now + self.tick(), self._sweep_at, self._tell_again_at)
-        if self.draining is not None:
+        if self.draining is not None and now < self.draining.deadline:
             until = min(until, self.draining.deadline)
         return 0.0 if self.ready and self.free > 0 else max(0.0, until - now)
 

@@ -13,7 +13,7 @@ from heeler.workers.http.parser import Event
 from heeler.workers.http.request import END, Request
 from heeler.workers.http_connection import RECEIVE_BYTES, HttpConnection
 from heeler.workers.outbox import Outbox
-from heeler.workers.poller import READ, WRITE
+from heeler.workers.poller import LEFT, READ, WRITE
 from heeler.workers.scoreboard import TIMEOUTS
 from heeler.workers.sources import Connection
 
@@ -38,7 +38,9 @@ class StreamingConnection(HttpConnection):
         "_behind",
         "_content",
         "_discarded",
+        "_has_told",
         "_heard_end",
+        "_is_lingering",
         "_is_paused",
         "_is_raw",
         "_quiet_until",
@@ -60,6 +62,10 @@ class StreamingConnection(HttpConnection):
         self._is_raw = False
         """Whether another protocol is spoken by now."""
         self._heard_end = False
+        self._has_told = False
+        """Whether the exchange knows that its client ended its side, though there is more to be read."""
+        self._is_lingering = False
+        """Whether all is said, and nothing that still comes is looked at."""
         self._discarded = 0
         self._quiet_until = math.inf
         self._write_until = math.inf
@@ -99,6 +105,7 @@ class StreamingConnection(HttpConnection):
             self.close()
             return
         self._tally.bytes_in += len(data)
+        self.calm = False
         if self._content:
             self._quiet_until = time.monotonic() + self.worker.body_timeout
         if self._is_raw:
@@ -122,28 +129,35 @@ class StreamingConnection(HttpConnection):
     @override
     def _receive_events(self, events: list[Event]) -> None:
         for position, item in enumerate(events):
-            if self.closed or self.refusal is not None:
+            if self.closed or self.refusal is not None or self._is_lingering:
                 break
             if type(item) is bytes:
                 self._pass_on(item)
-            elif type(item) is Request:
-                if self.exchange is not None or self._outbox or self._behind is not None:
-                    self._behind = collections.deque(events[position:])
-                    break
-                self._content = not item.complete
-                self._asks_on = item.expects_continue
-                self._discarded = 0
-                self.deadline = math.inf
-                self.worker.take(self, item, None)
             elif item is END:
                 self._content = False
                 if self.exchange is not None:
                     self.exchange.on_end()
+            elif not self._content and (self.exchange is not None or self._outbox):
+                self._behind = collections.deque(events[position:])  # a request, or what is none
+                break
+            elif type(item) is Request:
+                self._begin(item)
             else:
                 assert isinstance(item, RemoteProtocolError), item
                 self._refuse(item)
                 break
         self._settle()
+
+    @override
+    def _begin(self, request: Request) -> None:
+        """A head is complete: somebody is to answer it."""
+        self.calm = False
+        self._content = not request.complete
+        self._asks_on = request.expects_continue
+        self._has_told = False
+        self._discarded = 0
+        self._quiet_until = self.deadline = math.inf
+        self.worker.take(self, request, None)
 
     def _pass_on(self, data: bytes) -> None:
         self._asks_on = False
@@ -158,8 +172,10 @@ class StreamingConnection(HttpConnection):
     def _refuse(self, error: RemoteProtocolError) -> None:
         exchange = self.exchange
         self.closing = True
-        self._content = False
         self._behind = None
+        if exchange is None and self._content:
+            return  # the request was answered: a second answer would pass for that of the next
+        self._content = False
         if exchange is None:
             self.refusal = error
             return
@@ -187,9 +203,16 @@ class StreamingConnection(HttpConnection):
 
     def ask_on(self) -> None:
         """Have the client send its content, where it waits to be asked."""
-        if self._asks_on and self._content:
+        if not self._asks_on or not self._content:
+            return
+        self._quiet_until = time.monotonic() + self.worker.body_timeout
+        if self.exchange is not None and self.exchange.has_begun:
+            # Too late: it would stand within the response. A client that sends all the same is heard.
+            self._asks_on = False
+            self.closing = True
+        else:
             self._ask_on()
-            self._settle()
+        self._settle()
 
     def read_on(self) -> None:
         """The exchange has room for more."""
@@ -210,7 +233,7 @@ class StreamingConnection(HttpConnection):
 
     def switch(self) -> None:
         """From now on bytes go to the exchange as they are."""
-        if self._behind is not None:
+        if self._behind is not None or self._parser.phase == "head":
             self.close()  # nobody may send before the answer is there
             return
         self._is_raw = True
@@ -232,6 +255,7 @@ class StreamingConnection(HttpConnection):
             return
         if keep_alive and self.calm and not self.closing:
             self.deadline = self.worker.last_response_ns / 1e9 + self.worker.keepalive
+            self.worker.became_idle()
             return
         self._is_paused = False
         if not keep_alive or self._asks_on:
@@ -243,7 +267,7 @@ class StreamingConnection(HttpConnection):
 
     @override
     def _settle(self) -> None:
-        if self.closed:
+        if self.closed or self._is_lingering:
             return
         if self.exchange is not None or (self._content and not self.closing):
             self._await_anything()
@@ -264,9 +288,8 @@ class StreamingConnection(HttpConnection):
         mask = WRITE if self._outbox else 0
         if not self._is_paused and self._behind is None and not self._heard_end:
             mask |= READ
-        if self.calm and mask == READ:
-            self.rearm()  # the common case: nothing to be told to the kernel
-            return
+        elif self._behind is not None and not self._has_told:
+            mask |= LEFT
         if self._content and self._quiet_until == math.inf:
             self._quiet_until = time.monotonic() + self.worker.body_timeout
         self._wait_for(mask, self.on_busy, math.inf)
@@ -276,7 +299,7 @@ class StreamingConnection(HttpConnection):
         until = self.run_until if not self._is_raw else math.inf
         if self.exchange is not None:
             until = min(until, self.exchange.deadline)
-        if self._content and not self._is_paused:
+        if self._content and not self._is_paused and not self._asks_on:
             until = min(until, self._quiet_until)
         if self._outbox:
             until = min(until, self._write_until)
@@ -295,11 +318,15 @@ class StreamingConnection(HttpConnection):
             exchange = self.exchange
             if exchange is not None and not self.closed and self.pending_memory() < HIGH_WATER // 2:
                 exchange.on_drained()
-        if self.closed or not mask & ~WRITE:
+        if self.closed or self._is_lingering or not mask & ~WRITE:
             return
         if self._is_paused or self._behind is not None or self._heard_end:
-            if mask & ~(READ | WRITE):
+            if mask & ~(READ | WRITE | LEFT):
                 self.close()  # both directions are closed
+            elif mask & LEFT and self.exchange is not None:
+                self._has_told = True
+                self.exchange.on_gone(cut=False)
+                self._settle()
             return
         self._read_on(mask)
 
@@ -328,9 +355,12 @@ class StreamingConnection(HttpConnection):
         if self.exchange is None and (not self._content or self.closing):
             super().expire(now)
             return
-        self.handler(self.mask)
-        if self.closed or self._busy_until() > now:
-            self.rearm()
+        self.handler(self.mask & (READ | WRITE))
+        if self.closed or self._is_lingering:
+            return
+        if self._busy_until() > now:
+            if self.exchange is not None or self._content:
+                self.deadline = self.worker.deadline_at(self._busy_until())
             return
         worker, exchange = self.worker, self.exchange
         if exchange is not None and exchange.deadline <= now:
@@ -346,6 +376,11 @@ class StreamingConnection(HttpConnection):
         else:
             worker.overrun(self)
             self.rearm()
+
+    @override
+    def linger(self) -> None:
+        self._is_lingering = True
+        super().linger()
 
     def _let_go(self) -> None:
         """Nothing more of the exchange reaches the client."""
