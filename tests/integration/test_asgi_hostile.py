@@ -363,6 +363,7 @@ def test_startup_that_never_ends(loop: str) -> None:
         hang(server)
         server.wait_for_log("reload failed")
         assert get(server.address).text == "hello"
+        server.wait_for_log("worker exited slot=1 generation=2")
         assert server.worker_pids() == before
 
 
