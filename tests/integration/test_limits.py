@@ -1,5 +1,6 @@
 """Limits: what is beyond them is refused or waits, and the worker goes on."""
 
+import contextlib
 import json
 import resource
 import select
@@ -168,16 +169,15 @@ def test_new_connections_wait_where_none_is_idle(worker_class: str) -> None:
 def test_waiting_clients_of_a_full_worker_are_served_on_term(worker_class: str) -> None:
     """A worker that is full when it has to stop still serves who waits in its backlog."""
     args = ("-k", worker_class, "--worker-connections", "2")
-    with Server("app:app", *args, files=FILES) as server:
-        busy = Waiting(server)
-        other = Client(server.address)
-        waiting = [Client(server.address) for _ in range(5)]
-        for client in (other, *waiting):
+    with Server("app:app", *args, files=FILES) as server, contextlib.ExitStack() as stack:
+        busy = stack.enter_context(contextlib.closing(Waiting(server)))
+        clients = [stack.enter_context(Client(server.address)) for _ in range(6)]
+        for client in clients:
             client.send(build_request("GET", "/"))
         server.signal(signal.SIGTERM)
         server.wait_for_log("stopping")
         assert busy.open().status == 200
-        for client in (other, *waiting):
+        for client in clients:
             assert client.read_response().status == 200
             client.close()
         assert server.wait() == 0
