@@ -54,6 +54,7 @@ class HttpConnection(ClientWriter):
         "_receive",
         "_request",
         "_tally",
+        "came_at",
         "closing",
         "environ",
         "fresh_until",
@@ -91,8 +92,10 @@ class HttpConnection(ClientWriter):
         """What is answered last, before closing."""
         self.closing = False
         """Nothing more is read; closed once all is answered and sent."""
+        self.came_at = 0.0
+        """Monotonic seconds at which it was accepted."""
         self.fresh_until = 0.0
-        """The deadline it was born with."""
+        """The deadline for its first request."""
         self.handler = self.on_readable
 
     def postpone(self, request: Request, body: RequestBody | None) -> None:
@@ -281,7 +284,15 @@ class HttpConnection(ClientWriter):
     def stop(self, linger_s: float, *, soon: bool) -> None:
         """The worker drains: `soon` when it begins to, not `soon` when half of the time is over."""
         if soon and self.idle:
+            is_fresh = self.is_fresh
             self.deadline = min(self.deadline, self.worker.deadline_in(linger_s))
+            if is_fresh:
+                self.fresh_until = self.deadline
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it has been idle since it was accepted; said of one that is idle."""
+        return self.deadline == self.fresh_until
 
     @property
     def idle(self) -> bool:

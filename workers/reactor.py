@@ -31,6 +31,9 @@ from heeler.workers.wsgi import Gateway
 SWEEP_S: Final = 0.25
 """Deadlines are looked at no more often than this, however many connections there are."""
 
+FRESH_S: Final = 1.0
+"""How long a new connection is kept for its first request, though another wants its place."""
+
 
 class ReactorWorker(Worker):
     """Reads, parks and flushes connections; a subclass runs the requests.
@@ -68,6 +71,8 @@ class ReactorWorker(Worker):
         self._sweep_at = math.inf
         self._tell_again_at = math.inf
         self._full = False
+        self._makes_way_at = math.inf
+        """When a connection that is too new to make way no longer is, while others wait for that."""
         self._poller = Poller()
         self._handlers: dict[int, Callable[[int], None]] = {}
         self._registered: dict[int, Source] = {}
@@ -150,9 +155,10 @@ class ReactorWorker(Worker):
         client.calm = True
         self._handlers[client.fd] = client.handler
         self._poller.register(client.fd, READ)
-        self.deadline_in(self.keepalive)  # of one that is served at once, as most are
-        client.deadline = client.fresh_until = self.deadline_in(
-            self.header_timeout if self.draining is None else self.draining.linger_s
+        client.came_at = now = time.monotonic()
+        self.deadline_at(now + self.keepalive)  # of one that is served at once, as most are
+        client.deadline = client.fresh_until = self.deadline_at(
+            now + (self.header_timeout if self.draining is None else self.draining.linger_s)
         )
         # Most clients have sent their request by now.
         client.on_readable(READ)
@@ -209,8 +215,11 @@ class ReactorWorker(Worker):
         for client in [client for client in self.connections.values() if client.deadline <= now]:
             if not client.closed:
                 client.expire(now)
+        if now >= self._makes_way_at:
+            self._makes_way_at = math.inf
+            self.became_idle()
         earliest = min((client.deadline for client in self.connections.values()), default=math.inf)
-        self._sweep_at = max(earliest, now + SWEEP_S)
+        self._sweep_at = max(min(earliest, self._makes_way_at), now + SWEEP_S)
 
     def refused(self, client: HttpConnection, error: RemoteProtocolError) -> None:
         """Count and log a request that the application never saw."""
@@ -241,25 +250,33 @@ class ReactorWorker(Worker):
         free = super().room()
         if free > 0:
             return free
+        since = time.monotonic() - FRESH_S
         idle = [client for client in self.connections.values() if client.idle]
-        if any(client.is_silent for client in idle):
+        if any(not self._is_spared(client, since) and client.is_silent for client in idle):
             return 1  # `handle` has one make way, once somebody has come
-        if idle:
+        if not all(client.is_silent for client in idle):
             return 0  # their bytes are read in this turn or the next: then it is seen who is idle
         self._full = True
         self.pause_accept()
+        if idle:
+            self._makes_way_at = self.deadline_at(min(client.came_at for client in idle) + FRESH_S)
         return 0
 
     def _evict_idle(self) -> None:
         """Close the connections that have been idle longest, for new ones to come in."""
-        idle = [client for client in self.connections.values() if client.idle]
+        since = time.monotonic() - FRESH_S
+        idle = [client for client in self.connections.values() if client.idle and not self._is_spared(client, since)]
         for client in heapq.nsmallest(max(1, len(idle) // 100), idle, key=self._idle_since):
             if client.is_silent:
                 client.close()
 
+    @staticmethod
+    def _is_spared(client: HttpConnection, since: float) -> bool:
+        """Whether its first request is on its way: its client would take the end for that of a request, and give up."""
+        return client.came_at > since and client.is_fresh
+
     def _idle_since(self, client: HttpConnection) -> float:
-        fresh = client.deadline == client.fresh_until
-        return client.deadline - (self.header_timeout if fresh else self.keepalive)
+        return client.came_at if client.is_fresh else client.deadline - self.keepalive
 
     @override
     def sources_changed(self) -> None:

@@ -144,6 +144,36 @@ def test_oldest_idle_connection_makes_way(worker_class: str, limit: int) -> None
             client.close()
 
 
+def test_a_new_connection_is_kept_for_its_first_request(worker_class: str) -> None:
+    """At the limit, a client that has only just connected does not make way before it could send anything."""
+    with (
+        Server("wsgi_cases:app", "-k", worker_class, "--worker-connections", "1") as server,
+        Client(server.address) as new,
+        Client(server.address) as waiting,
+    ):
+        waiting.send(GET)
+        assert not select.select([new.sock, waiting.sock], [], [], 0.1)[0]
+        assert new.request("GET", "/length").body == b"hello"
+        assert waiting.read_response().body == b"hello"
+
+
+def test_a_new_connection_makes_way_where_nothing_comes(worker_class: str) -> None:
+    """At the limit, clients that connect and send nothing keep others waiting for a moment only, and at no cost."""
+    with (
+        Server("wsgi_cases:app", "-k", worker_class, "--worker-connections", "2") as server,
+        Client(server.address) as silent,
+        Client(server.address),
+        Client(server.address) as client,
+    ):
+        (worker,) = server.worker_pids()
+        used_s, begun_at = cpu_s(worker), time.monotonic()
+        assert client.request("GET", "/length").body == b"hello"
+        took_s = time.monotonic() - begun_at
+        assert took_s < 5
+        assert cpu_s(worker) - used_s < 0.1 * took_s
+        assert silent.is_closed()
+
+
 def test_new_connections_wait_where_none_is_idle(worker_class: str) -> None:
     """At the limit with nobody idle, new clients wait in the backlog, at no cost, until one becomes idle."""
     with Server("wsgi_cases:app", "-k", worker_class, "--worker-connections", "3") as server:

@@ -51,7 +51,8 @@ WORKER_PROCESSES = (
         "worker_connections",
         integer(1),
         1000,
-        "How many connections a worker may hold at a time, idle ones included.",
+        "How many connections a worker may hold at a time, idle ones included."
+        " For one more, the one that has been idle longest is closed.",
         "Worker processes",
         cli=("--worker-connections",),
         metavar="INT",
