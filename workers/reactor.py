@@ -68,6 +68,8 @@ class ReactorWorker(Worker):
         """Connections with a whole request that waits for its turn."""
         self.free = 1
         """How many more requests may start now."""
+        self._turns = 0
+        """How often the loop was turned, turns within turns included."""
         self._sweep_at = math.inf
         self._tell_again_at = math.inf
         self._full = False
@@ -109,11 +111,15 @@ class ReactorWorker(Worker):
         elif self._sweep_at < math.inf:
             timeout_s = min(timeout_s, max(0.0, self._sweep_at - time.monotonic()))
         handlers = self._handlers
+        self._turns += 1
+        turn = self._turns
         for fd, mask in self._poller.poll(timeout_s):
             handler = handlers.get(fd)
             # None: closed by another handler in this same turn.
             if handler is not None:
                 handler(mask)
+                if self._turns != turn:
+                    break  # it waited for a client: what was to be done has been done since, or is told again
         if self.ready:
             self.run_ready()
         if self._sweep_at < math.inf:

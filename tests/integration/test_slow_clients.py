@@ -1,10 +1,13 @@
 """Slow clients cost a descriptor each, and nobody else's time."""
 
 import hashlib
+import os
 import select
+import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Self
 
 import pytest
@@ -95,8 +98,8 @@ def test_nobody_waits_for_slow_clients(worker_class: str, case: str) -> None:
 @pytest.mark.parametrize("case", ["large", "large_pieces", "large_chunks", "file_large"])
 def test_slow_readers_get_every_byte(worker_class: str, case: str) -> None:
     """Responses that waited in memory, on disk or in the kernel arrive as they were made, however they are read."""
-    with Server("wsgi_cases:app", "-k", worker_class, "--response-memory", "100000") as server:
-        readers = [Client(server.address) for _ in range(4)]
+    with Server("wsgi_cases:app", "-k", worker_class, "--response-memory", "100000") as server, ExitStack() as stack:
+        readers = [stack.enter_context(Client(server.address)) for _ in range(4)]
         for client in readers:
             client.send(build_request("GET", f"/{case}", {"Connection": "close"}))
         for _ in range(40):
@@ -108,6 +111,22 @@ def test_slow_readers_get_every_byte(worker_class: str, case: str) -> None:
         for client in readers:
             assert hashlib.sha1(client.read_response().body).digest() == hashlib.sha1(wsgi_cases.LARGE).digest()
             client.close()
+
+
+def test_requests_that_come_at_once_beside_a_slow_reader(worker_class: str) -> None:
+    """Where the first of them is answered with more than its client takes, the others are answered too."""
+    with Server("wsgi_cases:app", "-k", worker_class, "--response-memory", "100000") as server, ExitStack() as stack:
+        clients = [stack.enter_context(Client(server.address)) for _ in range(4)]
+        for client in clients:
+            assert client.request("GET", "/length").body == b"hello"
+        (worker,) = server.worker_pids()
+        os.kill(worker, signal.SIGSTOP)
+        for client, case in zip(clients, ("large_chunks", "length", "length", "length"), strict=True):
+            client.send(build_request("GET", f"/{case}"))
+        os.kill(worker, signal.SIGCONT)
+        for client in clients[1:]:
+            assert client.read_response().body == b"hello"
+        assert clients[0].read_response().body == wsgi_cases.LARGE
 
 
 @pytest.mark.parametrize("worker_class", [name for name, slots in WSGI_SLOTS.items() if slots == 1])
