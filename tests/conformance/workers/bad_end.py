@@ -57,6 +57,10 @@ class CutsAtStop(SyncWorker):
         select.select([self.boot.channel.fileno()], [], [])
         os._exit(0)
 
+    @override
+    def _obey(self, message: messages.Message | None) -> None:
+        os._exit(0)  # the loop has read what was told before the other thread saw that there was something
+
 
 class IgnoresSignals(SyncWorker):
     """Takes no notice of signals."""
