@@ -64,8 +64,8 @@ def check_harmless_signals_when_idle(maker: Maker) -> None:
     with maker.serve() as server:
         worker = only_worker(server)
         maker.ask(server)
-        send_each(worker, HARMLESS)
         with promise("USR2 writes the stack of the worker to stderr"):
+            send_each(worker, HARMLESS)
             server.wait_for_log(STACK, timeout_s=maker.patience_s)
         maker.ask(server, "a request after harmless signals is answered")
         same_worker(server, worker, "signals that are none of its business do not end a worker")
@@ -75,8 +75,8 @@ def check_harmless_signals_when_busy(maker: Maker) -> None:
     """USR1, HUP, USR2, WINCH, TTIN and TTOU do no harm to a request in flight."""
     with maker.serve() as server, InFlight(maker, server) as flight:
         worker = only_worker(server)
-        send_each(worker, HARMLESS)
         with promise("USR2 writes the stack of a busy worker to stderr"):
+            send_each(worker, HARMLESS)
             server.wait_for_log(STACK, timeout_s=maker.patience_s)
         response = flight.let_go("a request in flight survives harmless signals")
         expect(int(response.body) == worker, "the request was answered by another worker than it was begun in")
@@ -89,9 +89,9 @@ def check_harmless_signals_while_draining(maker: Maker) -> None:
         worker = only_worker(server)
         server.signal(signal.SIGTERM)
         server.wait_for_log("stopping", timeout_s=maker.patience_s)
-        send_each(worker, HARMLESS)
-        send_each(server.pid, HARMLESS)
         with promise("USR2 writes the stack of a worker that drains to stderr"):
+            send_each(worker, HARMLESS)
+            send_each(server.pid, HARMLESS)
             server.wait_for_log(STACK, timeout_s=maker.patience_s)
         flight.let_go("a request in flight survives signals during the drain")
         end_of(server, "a drain goes on under harmless signals", PROMPT_S)
