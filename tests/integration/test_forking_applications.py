@@ -15,13 +15,17 @@ APP = """\
 import multiprocessing
 import os
 import signal
-import threading
 
 CONTEXT = multiprocessing.get_context("fork")
 
+def spin():
+    # No wait: Python would not see a signal that comes on the way into it.
+    while True:
+        pass
+
 def signalled(name):
     started = CONTEXT.Event()
-    child = CONTEXT.Process(target=lambda: (started.set(), threading.Event().wait()))
+    child = CONTEXT.Process(target=lambda: (started.set(), spin()))
     child.start()
     started.wait(10)
     os.kill(child.pid, getattr(signal, name))
