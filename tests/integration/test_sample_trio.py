@@ -126,7 +126,7 @@ def test_exceptions_of_cancelled_tasks_are_no_end_of_the_worker(site: pathlib.Pa
         assert get(server.address, "/stubborn").status == 504
         assert ask(server, "/library") == "trio trio"
         assert server.worker_pids() == [pid]
-        assert "it was cancelled" in server.log()
+        server.wait_for_log("it was cancelled")
 
 
 def test_exit_within_a_task_is_no_end_of_the_worker(site: pathlib.Path) -> None:
