@@ -5,6 +5,7 @@ import pathlib
 import select
 import socket
 import struct
+import sys
 from typing import Any
 
 import pytest
@@ -185,7 +186,10 @@ def test_every_loop_of_the_library(worker_class: str) -> None:
     """Those that are not the default turn the reactor as well, and stop."""
     variable, loops = LOOPS[worker_class]
     for loop in loops:
-        with serve(worker_class, env={variable: loop}) as server, begin(server, "event") as client:
+        # There the library forgets a task that CPython never knew of, in what /child forks: KeyError, which is ignored.
+        noisy = loop == "asyncio" and sys.version_info[:2] == (3, 12)
+        env = {variable: loop}
+        with serve(worker_class, env=env, tracebacks=noisy) as server, begin(server, "event") as client:
             assert get(server.address, "/ping").body == b"pong"
             get(server.address, "/open_gate")
             assert client.read_response().body == b"has waited"
