@@ -1,11 +1,12 @@
-"""Finding plugins: by name among the installed distributions, or by the place of a class.
+"""Finding plugins: by name among the installed distributions, or by the place of a class or function.
 
-Reads metadata only; `Plugin.load` alone imports a plugin. What Heeler itself brings is
+Reads metadata only; the methods of `Plugin` that load alone import one. What Heeler itself brings is
 found first, so nobody can shadow a built-in name.
 """
 
 import dataclasses
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar
 
 from heeler.plugins.errors import PluginInvalid, PluginNotFound
 
@@ -18,11 +19,17 @@ WORKERS: Final = "heeler.workers"
 LOGGERS: Final = "heeler.loggers"
 """The entry-point group of logger classes."""
 
+BALANCERS: Final = "heeler.balancers"
+"""The entry-point group of balancers, which are functions."""
+
 API_VERSION: Final = 1
 """The version of the contract with worker classes that this Heeler speaks."""
 
 _OWN: Final = "heeler"
-_KIND: Final = {WORKERS: "worker class", LOGGERS: "logger class"}
+_KIND: Final = {WORKERS: "worker class", LOGGERS: "logger class", BALANCERS: "balancer"}
+
+_Found = TypeVar("_Found")
+_Target = Callable[..., Any]  # Any: a class or function of a third party; who loads it knows what it takes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,13 +38,13 @@ class Plugin:
 
     Args:
         name: as it was asked for, or as it is registered.
-        distribution: the distribution that brings it; None where it is named by its place, or given as a class.
-        target: where it is: `package.module:Class`, or the class itself.
+        distribution: the distribution that brings it; None where it is named by its place, or given itself.
+        target: where it is: `package.module:Class`, or the class or function itself.
     """
 
     name: str
     distribution: str | None
-    target: str | type
+    target: str | _Target
 
     @property
     def version(self) -> str | None:
@@ -54,11 +61,27 @@ class Plugin:
         Raises:
             PluginInvalid: the import fails, or there is no class of that name.
         """
-        if isinstance(self.target, type):
-            return self.target
+        return self._load("class", _is_class)
+
+    def load_function(self) -> _Target:
+        """Import and return the function, or another object that can be called and is no class.
+
+        Raises:
+            PluginInvalid: the import fails, or there is no function of that name.
+        """
+        return self._load("function", _is_function)
+
+    def _load(self, kind: str, fits: Callable[[object], TypeGuard[_Found]]) -> _Found:
+        found = self._import(kind, fits) if isinstance(self.target, str) else self.target
+        if not fits(found):
+            what = "a class" if isinstance(found, type) else type(found).__name__
+            raise PluginInvalid(self.name, self._origin(), f"{self.target} is no {kind}, but {what}")
+        return found
+
+    def _import(self, kind: str, fits: Callable[[object], bool]) -> object:
         import importlib
 
-        module, _, attribute = self.target.partition(":")
+        module, _, attribute = str(self.target).partition(":")
         try:
             found: object = importlib.import_module(module)
         except Exception as error:  # a plugin's import may raise anything, and the operator must be told whose
@@ -69,11 +92,9 @@ class Plugin:
             except AttributeError:
                 from heeler.plugins.suggest import suggest
 
-                names = [name for name, value in vars(found).items() if isinstance(value, type)]
-                reason = f"{module} has no class {attribute!r}{suggest(part, names)}"
+                names = [name for name, value in vars(found).items() if fits(value)]
+                reason = f"{module} has no {kind} {attribute!r}{suggest(part, names)}"
                 raise PluginInvalid(self.name, self._origin(), reason) from None
-        if not isinstance(found, type):
-            raise PluginInvalid(self.name, self._origin(), f"{self.target} is no class, but {type(found).__name__}")
         return found
 
     def _origin(self) -> str | None:
@@ -88,6 +109,11 @@ def workers() -> list[Plugin]:
 def loggers() -> list[Plugin]:
     """Return every logger class that is installed, by name, importing none."""
     return _installed(LOGGERS)
+
+
+def balancers() -> list[Plugin]:
+    """Return every balancer that is installed, by name, importing none."""
+    return _installed(BALANCERS)
 
 
 def find_worker(name: str | type) -> Plugin:
@@ -108,6 +134,19 @@ def find_logger(name: str | type) -> Plugin:
     return _find(LOGGERS, name)
 
 
+def find_balancer(name: str | _Target) -> Plugin:
+    """Return the balancer that `name` means.
+
+    Args:
+        name: `NAME`, `DISTRIBUTION:NAME`, `package.module:function`, `package.module.function`, or a function.
+
+    Raises:
+        PluginNotFound: no installed distribution has it.
+        PluginInvalid: two have it.
+    """
+    return _find(BALANCERS, name)
+
+
 def check_requirements(plugin: Plugin, requires: tuple[str, ...]) -> None:
     """Check that the modules a plugin needs are there, importing none of them.
 
@@ -124,9 +163,17 @@ def check_requirements(plugin: Plugin, requires: tuple[str, ...]) -> None:
         raise PluginInvalid(plugin.name, plugin.distribution, reason)
 
 
-def _find(group: str, name: str | type) -> Plugin:
-    if isinstance(name, type):
-        return Plugin(name.__name__, None, name)
+def _is_class(found: object) -> TypeGuard[type]:
+    return isinstance(found, type)
+
+
+def _is_function(found: object) -> TypeGuard[_Target]:
+    return callable(found) and not isinstance(found, type)
+
+
+def _find(group: str, name: str | _Target) -> Plugin:
+    if not isinstance(name, str):
+        return Plugin(getattr(name, "__name__", type(name).__name__), None, name)
     if ":" in name:
         left, _, right = name.partition(":")
         return _by_distribution(group, left, right) or Plugin(name, None, name)

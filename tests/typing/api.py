@@ -1,13 +1,16 @@
 """The interface that third parties write against, as code that only has to type-check."""
 
+from collections.abc import Sequence
 from typing import Any, assert_type
 
 from typing_extensions import override
 
+from heeler.plugins.balancer import Balancer, SlotView, load_balancer
+from heeler.plugins.balancers import least_busy
 from heeler.plugins.config import Config
 from heeler.plugins.errors import ConfigError, HeelerError
 from heeler.plugins.exit_status import ExitStatus
-from heeler.plugins.registry import Plugin, find_worker, workers
+from heeler.plugins.registry import Plugin, find_balancer, find_worker, workers
 from heeler.plugins.setting import Setting
 from heeler.workers.base import Boot, Drain, Worker
 from heeler.workers.sources import Connection, Source
@@ -50,6 +53,23 @@ def uses_registry() -> list[str]:
     """Plugins are found by name, and listed without importing them."""
     assert_type(find_worker("sync"), Plugin)
     return [f"{plugin.name} {plugin.distribution} {plugin.version}" for plugin in workers()]
+
+
+def first_with_room(slots: Sequence[SlotView], turn: int, key: bytes) -> SlotView | None:
+    """A balancer of a third party."""
+    for view in slots:
+        assert_type((view.slot, view.capacity, view.in_flight, view.connections), tuple[int, int, int, int])
+        assert_type((view.has_room, view.load), tuple[bool, float])
+        if view.has_room:
+            return view
+    return least_busy(slots, turn, key)
+
+
+def uses_balancers() -> Balancer:
+    """Ours and theirs are of one type, by name and given as they are."""
+    assert_type(load_balancer(find_balancer("sticky")), Balancer)
+    assert_type(find_balancer(first_with_room), Plugin)
+    return first_with_room
 
 
 def uses_errors(error: ConfigError) -> HeelerError:

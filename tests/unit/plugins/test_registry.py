@@ -1,21 +1,23 @@
 """Plugins are found by name, distribution or place; what is wrong is said with whose it is."""
 
+import functools
 import pathlib
 import sys
 
 import pytest
 
-from heeler.plugins import registry
+from heeler.plugins import balancers, registry
+from heeler.plugins.balancer import load_balancer
 from heeler.plugins.errors import PluginInvalid, PluginNotFound
 
 
-def distribution(folder: pathlib.Path, name: str, **workers: str) -> None:
+def distribution(folder: pathlib.Path, name: str, group: str = registry.WORKERS, **plugins: str) -> None:
     """Put an installed distribution with entry points into a folder."""
     info = folder / f"{name.replace('-', '_')}-1.2.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
-    lines = "".join(f"{worker} = {place}\n" for worker, place in workers.items())
-    (info / "entry_points.txt").write_text(f"[heeler.workers]\n{lines}")
+    lines = "".join(f"{plugin} = {place}\n" for plugin, place in plugins.items())
+    (info / "entry_points.txt").write_text(f"[{group}]\n{lines}")
 
 
 @pytest.fixture
@@ -78,6 +80,8 @@ def test_unknown_name(site: pathlib.Path) -> None:
         registry.find_worker("zzzzzz")
     with pytest.raises(PluginNotFound, match="no logger class of that name"):
         registry.find_logger("zzzzzz")
+    with pytest.raises(PluginNotFound, match="no balancer of that name; did you mean least-busy"):
+        registry.find_balancer("least-bsy")
 
 
 @pytest.mark.parametrize(
@@ -99,6 +103,78 @@ def test_plugin_that_cannot_be_loaded(site: pathlib.Path, code: str, cause: str)
     assert str(caught.value).startswith("'pawprint' (from paw-works 1.2): ")
     assert cause in str(caught.value)
     sys.modules.pop("paw_broken", None)
+
+
+# -- balancers, which are functions
+
+
+def test_own_balancers_are_found_by_their_entry_points() -> None:
+    """They come in as any other does."""
+    found = {plugin.name: plugin for plugin in registry.balancers() if plugin.distribution == "heeler"}
+    assert sorted(found) == ["least-busy", "random-two", "round-robin", "sticky"]
+    for name, plugin in found.items():
+        assert registry.find_balancer(name) == registry.find_balancer(f"heeler:{name}") == plugin
+        assert load_balancer(plugin) is getattr(balancers, name.replace("-", "_"))
+
+
+def test_balancer_of_a_third_party(site: pathlib.Path) -> None:
+    """By its bare name and with its distribution; a built-in name cannot be taken, nor one that two have."""
+    names = {"nearest": "paw_balancers:nearest", "sticky": "paw_balancers:nearest"}
+    distribution(site, "paw-balance", registry.BALANCERS, **names)
+    assert registry.find_balancer("nearest").target == "paw_balancers:nearest"
+    assert registry.find_balancer("paw-balance:nearest").distribution == "paw-balance"
+    assert registry.find_balancer("sticky").distribution == "heeler"
+    assert registry.find_balancer("paw-balance:sticky").distribution == "paw-balance"
+    assert "nearest" not in [plugin.name for plugin in registry.workers()]
+    assert "paw_balancers" not in sys.modules
+    distribution(site, "other-one", registry.BALANCERS, nearest="other:nearest")
+    with pytest.raises(PluginInvalid, match=r"other-one and paw-balance.: more than one distribution has a balancer"):
+        registry.find_balancer("nearest")
+
+
+@pytest.mark.parametrize("named", ["heeler.plugins.balancers:sticky", "heeler.plugins.balancers.sticky"])
+def test_function_by_its_place(named: str) -> None:
+    """Both ways to write it mean the same function."""
+    assert load_balancer(registry.find_balancer(named)) is balancers.sticky
+
+
+def test_function_itself() -> None:
+    """A function needs no finding, nor does an object that can be called."""
+    for given, name in ((balancers.sticky, "sticky"), (functools.partial(balancers.sticky), "partial")):
+        plugin = registry.find_balancer(given)
+        assert plugin.name == name and load_balancer(plugin) is given
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        ("import no_such_thing", "its import fails: ModuleNotFoundError: No module named 'no_such_thing'"),
+        ("nearest = 3", "paw_broken:nearest is no function, but int"),
+        (
+            "class nearest:\n def __call__(self, slots, turn, key): ...",
+            "paw_broken:nearest is no function, but a class",
+        ),
+        ("class nearst: ...\ndef neares(): ...", "has no function 'nearest'; did you mean neares?"),
+        ("def nearest(slots): ...", "is no balancer: it cannot be called with three arguments (slots, turn, key)"),
+        ("async def nearest(slots, turn, key): ...", "is a coroutine function; a balancer answers at once"),
+    ],
+)
+def test_balancer_that_cannot_be_loaded(site: pathlib.Path, code: str, cause: str) -> None:
+    """One line names the distribution and the cause."""
+    distribution(site, "paw-balance", registry.BALANCERS, nearest="paw_broken:nearest")
+    (site / "paw_broken.py").write_text(code)
+    sys.modules.pop("paw_broken", None)
+    with pytest.raises(PluginInvalid) as caught:
+        load_balancer(registry.find_balancer("nearest"))
+    assert str(caught.value).startswith("'nearest' (from paw-balance")
+    assert cause in str(caught.value)
+    sys.modules.pop("paw_broken", None)
+
+
+def test_balancer_without_a_signature() -> None:
+    """What is written in C may not tell what it takes, and is let pass."""
+    found: object = load_balancer(registry.find_balancer(max))
+    assert found is max
 
 
 def test_missing_requirement_is_found_without_an_import() -> None:
