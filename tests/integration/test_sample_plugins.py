@@ -12,6 +12,7 @@ from support.samples import PLUGINS, install
 from support.server import heeler
 
 WORKERS = {"heeler_resp": "src/heeler_resp/worker.py", "heeler_trio": "heeler_trio.py"}
+BALANCERS = {"heeler_shuffle_shard"}  # see test_sample_balancer
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,7 @@ def test_worker_class_is_small(name: str) -> None:
 def test_each_is_in_the_list() -> None:
     """What is a sample here is named on the page, and tested."""
     folders = {path.parent.name for path in PLUGINS.glob("*/pyproject.toml")}
-    assert folders == set(WORKERS)
+    assert folders == WORKERS.keys() | BALANCERS
     page = (PLUGINS / "README.md").read_text()
     assert all(f"({name}/README.md)" in page for name in folders)
 
