@@ -48,14 +48,15 @@ class SlotView:
 class Balancer(Protocol):
     """What decides which worker gets a request: a pure function, called for each of them."""
 
-    def __call__(self, slots: Sequence[SlotView], turn: int, key: bytes, /) -> SlotView | None:
-        """Return the worker that gets the request, one of `slots` that has room; or None to let it wait.
+    def __call__(self, slots: Sequence[SlotView], turn: int, key: bytes, /) -> SlotView:
+        """Return the worker that gets the request: one of `slots`, which needs no room.
 
-        What None is returned for waits, and is asked for again when a worker has got room; requests
-        of other clients are not held up by it.
+        If it has none, the request waits for that worker, first in first out, and holds up nobody who
+        does not wait for the same one. It is not asked for again, unless that worker goes away first.
 
         Args:
-            slots: all workers that serve now, in the order of their slots; at least one has room.
+            slots: all workers that serve now, in the order of their slots; at least one has room. While none
+                has, requests wait for whichever gets it first, and no balancer is asked.
             turn: grows by one with each call, so that what is equally good can take turns.
             key: names the client where clients are told apart, and is empty where they are not.
 

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from heeler.plugins.balancer import SlotView
 
 
-def least_busy(slots: Sequence[SlotView], turn: int, _key: bytes) -> SlotView | None:
-    """Return the worker with the least of its capacity taken; of equals the one with the fewest connections."""
+def least_busy(slots: Sequence[SlotView], turn: int, _key: bytes) -> SlotView:
+    """Return the worker with the least of its capacity taken; of equals the one with the fewest connections.
+
+    That one has room if any has; so of views that have none it returns the least busy, too.
+    """
     best: list[SlotView] = []
     taken = capacity = connections = 0  # of the best
     for view in slots:
-        its_taken, its_capacity, its_connections = view.in_flight, view.capacity, view.connections
-        if its_taken >= its_capacity:
-            continue
-        # The loads taken / capacity, compared without dividing.
+        its_capacity, its_connections = view.capacity, view.connections
+        # The loads taken / capacity, compared without dividing; 0 / 0 is taken for 1 / 0, the busiest there is.
+        its_taken = view.in_flight or not its_capacity
         difference = its_taken * capacity - taken * its_capacity or its_connections - connections
         if difference < 0 or not best:
             best, taken, capacity, connections = [view], its_taken, its_capacity, its_connections
@@ -23,13 +25,13 @@ def least_busy(slots: Sequence[SlotView], turn: int, _key: bytes) -> SlotView | 
     return best[turn % len(best)]
 
 
-def round_robin(slots: Sequence[SlotView], turn: int, _key: bytes) -> SlotView | None:
+def round_robin(slots: Sequence[SlotView], turn: int, _key: bytes) -> SlotView:
     """Return one after the other of the workers that have room, however busy."""
     able = [view for view in slots if view.in_flight < view.capacity]
     return able[turn % len(able)]
 
 
-def random_two(slots: Sequence[SlotView], turn: int, _key: bytes) -> SlotView | None:
+def random_two(slots: Sequence[SlotView], turn: int, _key: bytes) -> SlotView:
     """Return the less busy one of two workers that have room, drawn as if by lot."""
     able = [view for view in slots if view.in_flight < view.capacity]
     count = len(able)
@@ -42,8 +44,8 @@ def random_two(slots: Sequence[SlotView], turn: int, _key: bytes) -> SlotView | 
     return one if one.in_flight * other.capacity <= other.in_flight * one.capacity else other
 
 
-def sticky(slots: Sequence[SlotView], turn: int, key: bytes) -> SlotView | None:
-    """Return the worker that belongs to the client, or None while that one is full; without a key, the least busy.
+def sticky(slots: Sequence[SlotView], turn: int, key: bytes) -> SlotView:
+    """Return the worker that belongs to the client, whether or not it has room; without a key, the least busy.
 
     Rendezvous hashing: each slot has a score for the client, and the highest wins. So a slot that
     comes or goes moves the clients that it wins or had won, and no others.
@@ -56,7 +58,7 @@ def sticky(slots: Sequence[SlotView], turn: int, key: bytes) -> SlotView | None:
         score = _mixed(client + view.slot * 0x9E3779B9)
         if score > high:
             won, high = view, score
-    return won if won.in_flight < won.capacity else None
+    return won
 
 
 def _mixed(number: int) -> int:

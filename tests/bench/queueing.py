@@ -88,59 +88,48 @@ class HandOut(Protocol):
     def over(self, now: float, worker: Worker) -> Iterator[Worker]:
         """A request of the worker is over; yields the workers that begin one."""
 
-    def check_end(self) -> None:
-        """Nothing comes or runs any more."""
-
 
 class IdleOnly:
-    """As Heeler's listener does: a balancer chooses among those with room, and else requests wait in one queue."""
+    """As Heeler's listener does: a balancer is asked while a worker has room, and else requests wait in one queue.
+
+    What it sends to a worker without room waits in that one's own queue. A worker that gets room takes
+    what has waited longer, the head of its own queue or of the common one.
+    """
 
     def __init__(self, plan: Plan, workers: list[Worker], balancer: Balancer) -> None:
         self._plan, self._workers, self._balancer = plan, workers, balancer
         self._views = [worker.view for worker in workers]
         self._free = sum(view.capacity for view in self._views)
         self._turns = count()
-        self._waiting: list[int] = []
+        self._waiting: deque[int] = deque()
+        self._bound: list[deque[int]] = [deque() for _ in workers]
 
     def come(self, now: float, request: int) -> Iterator[Worker]:
-        """Give it to a worker, or put it at the end of the queue."""
-        worker = self._give(now, request)
-        if worker is None:
-            self._waiting.append(request)
+        """Give it to a worker, or put it at the end of a queue."""
+        if self._free:
+            yield from self._ask(now, request)
         else:
-            yield worker
+            self._waiting.append(request)
 
-    def over(self, now: float, _worker: Worker) -> Iterator[Worker]:
-        """Ask for those that wait, in their order; of each client once, unless it gets a worker."""
+    def over(self, now: float, worker: Worker) -> Iterator[Worker]:
+        """Take what has waited longest of what the worker may have."""
         self._free += 1
-        place, refused = 0, set[bytes]()
-        while self._free and place < len(self._waiting):
-            request = self._waiting[place]
-            key = self._plan.keys[request]
-            worker = None if key in refused else self._give(now, request)
-            if worker is None:
-                refused.add(key)
-                place += 1
-            else:
-                del self._waiting[place]
-                yield worker
+        bound = self._bound[worker.view.slot - 1]
+        if bound:  # it came before all that wait in the common queue, or it would still be one of them
+            yield self._begin(now, bound.popleft(), worker)
+        while self._free and self._waiting:
+            yield from self._ask(now, self._waiting.popleft())
 
-    def check_end(self) -> None:
-        """Nobody may wait for ever."""
-        if self._waiting:
-            raise BrokenBalancer(f"lets requests wait for ever, {len(self._waiting)} of them")
-
-    def _give(self, now: float, request: int) -> Worker | None:
-        if not self._free:
-            return None
+    def _ask(self, now: float, request: int) -> Iterator[Worker]:
         view = self._balancer(self._views, next(self._turns), self._plan.keys[request])
-        if view is None:
-            return None
         if not any(view is one for one in self._views):
             raise BrokenBalancer(f"returns {view!r}, which is none of the slots it was given")
-        if view.in_flight >= view.capacity:
-            raise BrokenBalancer(f"returns {view!r}, which has no room")
-        worker = self._workers[view.slot - 1]
+        if view.has_room:
+            yield self._begin(now, request, self._workers[view.slot - 1])
+        else:
+            self._bound[view.slot - 1].append(request)
+
+    def _begin(self, now: float, request: int, worker: Worker) -> Worker:
         worker.begin(now, request, self._plan.services[request])
         self._free -= 1
         return worker
@@ -166,9 +155,6 @@ class Eager:
             request = queue.popleft()
             worker.begin(now, request, self._plan.services[request])
             yield worker
-
-    def check_end(self) -> None:
-        """Nothing is left: a worker begins the next whenever one is over."""
 
 
 def simulate(plan: Plan, workers: list[Worker], hand_out: HandOut) -> list[float]:
@@ -200,12 +186,11 @@ def simulate(plan: Plan, workers: list[Worker], hand_out: HandOut) -> list[float
                 began(hand_out.over(now, worker))
         if request < len(waits):
             began(hand_out.come(arrival, request))
-    hand_out.check_end()
     return waits
 
 
 def balanced(plan: Plan, site: Site, balancer: Balancer) -> list[float]:
-    """Return the waits where a balancer chooses among the workers that have room."""
+    """Return the waits where a balancer chooses while there is a worker with room."""
     workers = [Worker(slot, site) for slot in range(1, site.workers + 1)]
     return simulate(plan, workers, IdleOnly(plan, workers, balancer))
 

@@ -55,7 +55,7 @@ def uses_registry() -> list[str]:
     return [f"{plugin.name} {plugin.distribution} {plugin.version}" for plugin in workers()]
 
 
-def first_with_room(slots: Sequence[SlotView], turn: int, key: bytes) -> SlotView | None:
+def first_with_room(slots: Sequence[SlotView], turn: int, key: bytes) -> SlotView:
     """A balancer of a third party."""
     for view in slots:
         assert_type((view.slot, view.capacity, view.in_flight, view.connections), tuple[int, int, int, int])

@@ -44,15 +44,9 @@ def balancer(request: pytest.FixtureRequest) -> Balancer:
     return load_balancer(find_balancer(request.param))
 
 
-def slot_of(found: SlotView | None) -> int:
-    """Return the slot of what was chosen."""
-    assert found is not None
-    return found.slot
-
-
 def shares(balancer: Balancer, slots: Sequence[SlotView], calls: int = 12_000) -> list[float]:
     """Return which share of the calls each worker gets."""
-    counts = collections.Counter(slot_of(balancer(slots, turn, b"")) for turn in range(calls))
+    counts = collections.Counter(balancer(slots, turn, b"").slot for turn in range(calls))
     return [counts[view.slot] / calls for view in slots]
 
 
@@ -61,12 +55,12 @@ def shares(balancer: Balancer, slots: Sequence[SlotView], calls: int = 12_000) -
 
 @given(slots=slots, turn=turns, key=keys)
 def test_worker_that_is_chosen_has_room(slots: list[SlotView], turn: int, key: bytes) -> None:
-    """It is one of those that were offered; only `sticky` lets a request wait, and no balancer changes a figure."""
+    """It is one of those that were offered; only `sticky` chooses one without, and no balancer changes a figure."""
     before = copy.deepcopy(slots)
     for name in NAMES:
         found = load_balancer(find_balancer(name))(slots, turn, key)
-        assert found is None or any(found is view and view.has_room for view in slots)
-        assert found is not None or (name == "sticky" and key)
+        assert any(found is view for view in slots)
+        assert found.has_room or (name == "sticky" and key)
     assert list(map(dataclasses.astuple, slots)) == list(map(dataclasses.astuple, before))
 
 
@@ -78,14 +72,14 @@ def test_balancers_are_pure(slots: list[SlotView], turn: int, key: bytes) -> Non
         first = balancer(slots, turn, key)
         balancer(idle(3), turn + 1, b"other")
         again = balancer(tuple(copy.deepcopy(slots)), turn, key)
-        assert (first and first.slot) == (again and again.slot)
+        assert first.slot == again.slot
 
 
 def test_worker_without_capacity_gets_nothing(balancer: Balancer) -> None:
     """One that is not to get any more is as a full one, however few requests it has."""
     slots = [SlotView(1, 0), SlotView(2, 4, 3, 9), SlotView(3, 0)]
     assert [view.load for view in slots] == [1.0, 0.75, 1.0]
-    assert {slot_of(balancer(slots, turn, b"")) for turn in range(20)} == {2}
+    assert {balancer(slots, turn, b"").slot for turn in range(20)} == {2}
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 8])
@@ -117,8 +111,14 @@ def test_answer_is_the_same_in_every_process() -> None:
 def test_least_busy_has_the_least_load(slots: list[SlotView], turn: int) -> None:
     """Relative to what each can run; of equals, it has the fewest connections."""
     found = least_busy(slots, turn, b"")
-    assert found is not None
     assert (found.load, found.connections) == min((view.load, view.connections) for view in slots if view.has_room)
+
+
+@given(slots=st.lists(views, min_size=1, max_size=9).map(numbered), turn=turns)
+def test_least_busy_needs_no_room(slots: list[SlotView], turn: int) -> None:
+    """Where no worker has any, it still returns the least busy: others may build upon that."""
+    found = least_busy(slots, turn, b"")
+    assert found.load == min(view.load for view in slots)
 
 
 @pytest.mark.parametrize("tied", list(itertools.combinations(range(5), 3)))
@@ -127,7 +127,7 @@ def test_ties_rotate_evenly(tied: tuple[int, ...]) -> None:
     slots = idle(5, 2)
     for index, view in enumerate(slots):
         view.in_flight = 0 if index in tied else 1
-    counts = collections.Counter(slot_of(least_busy(slots, turn, b"")) - 1 for turn in range(300))
+    counts = collections.Counter(least_busy(slots, turn, b"").slot - 1 for turn in range(300))
     assert counts == dict.fromkeys(tied, 100)
 
 
@@ -138,7 +138,7 @@ def test_round_robin_goes_round() -> None:
     """One after the other; a full one is left out."""
     slots = idle(4)
     slots[1].in_flight = 1
-    assert [slot_of(round_robin(slots, turn, b"")) for turn in range(6)] == [1, 3, 4, 1, 3, 4]
+    assert [round_robin(slots, turn, b"").slot for turn in range(6)] == [1, 3, 4, 1, 3, 4]
 
 
 # -- two choices
@@ -158,20 +158,19 @@ def test_every_pair_is_drawn_equally_often(count: int) -> None:
 
 
 def test_client_stays_with_its_worker() -> None:
-    """Whatever the turn and however busy; while that worker is full, it waits."""
+    """Whatever the turn and however busy, and while that worker is full, too."""
     slots = idle(8, 2)
-    homes = {key: slot_of(sticky(slots, 0, key)) for key in KEYS}
+    homes = {key: sticky(slots, 0, key).slot for key in KEYS}
     for view in slots:
         view.in_flight, view.connections = view.slot % 3, view.slot
     for turn, (key, home) in enumerate(homes.items()):
-        found = sticky(slots, turn, key)
-        assert found is None if slots[home - 1].in_flight == 2 else slot_of(found) == home
+        assert sticky(slots, turn, key) is slots[home - 1]
 
 
 @pytest.mark.parametrize("count", [2, 3, 8, 16])
 def test_clients_are_spread_evenly(count: int) -> None:
     """Each worker is the home of about as many, though their addresses look alike."""
-    counts = collections.Counter(slot_of(sticky(idle(count), 0, key)) for key in KEYS)
+    counts = collections.Counter(sticky(idle(count), 0, key).slot for key in KEYS)
     expected = len(KEYS) / count
     # Chi-squared: its mean is count - 1, its variance twice that.
     assert sum((counts[slot] - expected) ** 2 / expected for slot in range(1, count + 1)) < count + 5 * count**0.5
@@ -181,10 +180,10 @@ def test_clients_are_spread_evenly(count: int) -> None:
 def test_few_clients_move(count: int) -> None:
     """Those of a worker that is gone, and to a new one as many as are its share; nobody else."""
     slots = idle(count + 1)
-    homes = {key: slot_of(sticky(slots, 0, key)) for key in KEYS}
+    homes = {key: sticky(slots, 0, key).slot for key in KEYS}
     for gone in slots:
         rest = [view for view in slots if view is not gone]
-        moved = [key for key, home in homes.items() if slot_of(sticky(rest, 0, key)) != home]
+        moved = [key for key, home in homes.items() if sticky(rest, 0, key).slot != home]
         assert moved == [key for key, home in homes.items() if home == gone.slot]
         assert len(moved) / len(KEYS) == pytest.approx(1 / (count + 1), rel=0.2)
 
