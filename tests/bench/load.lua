@@ -1,5 +1,6 @@
--- The load, for wrk: `wrk -s load.lua URL -- browser|curl|varied`.
+-- The load, for wrk: `wrk -s load.lua URL -- browser|curl|new|varied`.
 -- browser, curl: the headers are set once per thread, so wrk formats the request once and sends the same bytes for ever.
+-- new: as curl, but the server is to close, so each request is on a new connection.
 -- varied: what comes from a proxy that many browsers stand behind: no two requests are alike, but all are of one length.
 --   They are made before the start, so that wrk does no more for them than to choose the next.
 -- At the end one line, `RESULT {json}`, says in full precision what wrk's own summary rounds.
@@ -24,6 +25,11 @@ local headers = {
   curl = {
     ["User-Agent"] = "curl/7.88.1",
     ["Accept"] = "*/*",
+  },
+  new = {
+    ["User-Agent"] = "curl/7.88.1",
+    ["Accept"] = "*/*",
+    ["Connection"] = "close",
   },
 }
 
@@ -65,7 +71,7 @@ function init(args)
   end
   local chosen = headers[args[1]]
   if not chosen then
-    error("load.lua: name the headers: browser, curl or varied")
+    error("load.lua: name the headers: browser, curl, new or varied")
   end
   for name, value in pairs(chosen) do
     wrk.headers[name] = value
@@ -75,8 +81,9 @@ end
 function done(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(
-    'RESULT {"requests": %d, "duration_us": %d, "p50_us": %.1f, "p99_us": %.1f, "max_us": %.1f, '
+    'RESULT {"requests": %d, "duration_us": %d, "p50_us": %.1f, "p90_us": %.1f, "p99_us": %.1f, "max_us": %.1f, '
       .. '"connect": %d, "read": %d, "write": %d, "timeout": %d, "status": %d}\n',
-    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency.max,
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(90), latency:percentile(99),
+    latency.max,
     errors.connect, errors.read, errors.write, errors.timeout, errors.status))
 end

@@ -11,6 +11,7 @@ CONNECTIONS = 16
 WEBSOCKETS = 32
 SCRIPT = Path(__file__).resolve().parent.parent / "load.lua"
 HEADERS = ("browser", "varied", "curl")
+NEW = "new"  # a connection for each request; not among what bench.py offers
 ECHO = "echo"
 KINDS = (*HEADERS, ECHO)
 MARK = "RESULT "
@@ -27,13 +28,14 @@ class LoadResult:
     Args:
         requests: responses, or echoes, that came back whole.
         seconds: how long the run took.
-        p50_us, p99_us, max_us: latency, microseconds.
+        p50_us, p90_us, p99_us, max_us: latency, microseconds.
         errors: failed connects, reads, writes, time-outs and responses with a status over 399, together.
     """
 
     requests: int
     seconds: float
     p50_us: float
+    p90_us: float
     p99_us: float
     max_us: float
     errors: int
@@ -58,6 +60,7 @@ def parse(output: str) -> LoadResult:
             requests=int(fields["requests"]),
             seconds=fields["duration_us"] / 1e6,
             p50_us=float(fields["p50_us"]),
+            p90_us=float(fields["p90_us"]),
             p99_us=float(fields["p99_us"]),
             max_us=float(fields["max_us"]),
             errors=sum(int(fields[name]) for name in ("connect", "read", "write", "timeout", "status")),
@@ -69,15 +72,18 @@ def parse(output: str) -> LoadResult:
     return result
 
 
+def wrk(url: str, kind: str, seconds: float, connections: int = CONNECTIONS) -> list[str]:
+    """Return the command that has wrk ask for `url` without pause; it takes whole seconds only."""
+    duration = f"{max(1, round(seconds))}s"
+    return [*f"wrk -t 1 -c {connections} -d {duration} --latency -s".split(), str(SCRIPT), url, "--", kind]
+
+
 def command(port: int, kind: str, seconds: float, cpu: int) -> list[str]:
     """Return the command that puts one kind of load on the server on `port` from processor `cpu`."""
     pinned = ["taskset", "-c", str(cpu)]
     if kind == ECHO:
         return [*pinned, str(WSLOAD), str(port), str(WEBSOCKETS), f"{seconds:g}"]
-    # wrk takes whole seconds only.
-    duration = f"{max(1, round(seconds))}s"
-    wrk = ["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", duration, "--latency", "-s", str(SCRIPT)]
-    return [*pinned, *wrk, f"http://127.0.0.1:{port}/", "--", kind]
+    return [*pinned, *wrk(f"http://127.0.0.1:{port}/", kind, seconds)]
 
 
 def run(port: int, kind: str, seconds: float, cpu: int) -> LoadResult:

@@ -40,19 +40,40 @@ class Measure:
         return asdict(self)
 
 
+class Watch:
+    """What the server's process tree, the load and others have used of their two processors since it was made.
+
+    Args:
+        pid: the root of the tree.
+        cpus: the server's processor, the load's.
+    """
+
+    def __init__(self, pid: int, cpus: tuple[int, int]) -> None:
+        self._pid, self._cpus = pid, cpus
+        self._busy_s = [processes.busy_seconds(cpu) for cpu in cpus]
+        self._used_s, self._load_s = processes.cpu_seconds(pid), processes.reaped_seconds()
+
+    def used(self) -> tuple[float, float]:
+        """Return the seconds that the tree used, and those that others used of the processor where they used most.
+
+        Those of the load count when its process has ended.
+        """
+        used = processes.cpu_seconds(self._pid) - self._used_s
+        load_used = processes.reaped_seconds() - self._load_s
+        busy = [processes.busy_seconds(cpu) - before for cpu, before in zip(self._cpus, self._busy_s, strict=True)]
+        # On a machine of one processor both run on it.
+        known = (used, load_used) if self._cpus[0] != self._cpus[1] else (used + load_used,) * 2
+        return used, max(0.0, *(taken - ours for taken, ours in zip(busy, known, strict=True)))
+
+
 def under_load(target: running.Running, kind: str, seconds: float, cpus: tuple[int, int]) -> Measure:
     """Load a server that is up, and take its CPU time before and after. `cpus`: the server's processor, the load's.
 
     Raises: load.LoadError.
     """
-    busy_before = [processes.busy_seconds(cpu) for cpu in cpus]
-    before, load_before = processes.cpu_seconds(target.pid), processes.reaped_seconds()
+    watch = Watch(target.pid, cpus)
     result = load.run(target.port, kind, seconds, cpus[1])
-    used, load_used = processes.cpu_seconds(target.pid) - before, processes.reaped_seconds() - load_before
-    busy = [processes.busy_seconds(cpu) - earlier for cpu, earlier in zip(cpus, busy_before, strict=True)]
-    # On a machine of one processor both run on it.
-    known = (used, load_used) if cpus[0] != cpus[1] else (used + load_used,) * 2
-    noise = max(0.0, *(taken - ours for taken, ours in zip(busy, known, strict=True)))
+    used, noise = watch.used()
     if result.requests == 0:
         raise load.LoadError("not one request was answered")
     return Measure(

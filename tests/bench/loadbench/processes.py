@@ -1,6 +1,6 @@
 """What a server's processes have used, read from /proc: CPU time and memory of a whole process tree.
 
-It knows nothing of servers or load; everything is found by process id, never by name.
+It knows nothing of servers or load; everything is found by process id; a title tells apart those of one tree.
 """
 
 import os
@@ -93,6 +93,19 @@ def tree(root: int) -> list[Stat]:
     return tree_of(root, list(all_stats()))
 
 
+def title(pid: int) -> str:
+    """Return the title of a process, as ps shows it; nothing if it is gone."""
+    try:
+        return (PROC / str(pid) / "cmdline").read_text(errors="replace").replace("\0", " ").strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def titled(root: int, beginning: str) -> list[Stat]:
+    """Return the processes of the tree under `root` whose title is `beginning`, or goes on after it."""
+    return [stat for stat in tree(root) if f"{title(stat.pid)} ".startswith(f"{beginning} ")]
+
+
 def cpu_seconds(root: int) -> float:
     """Return the CPU time, user and system, that the tree under `root` has used, with its reaped children."""
     return sum(stat.ticks for stat in tree(root)) / TICKS_PER_SECOND
@@ -100,10 +113,12 @@ def cpu_seconds(root: int) -> float:
 
 def pss_kib(root: int) -> int:
     """Return the proportional set size, in KiB, of the tree under `root`."""
-    total = 0
-    for stat in tree(root):
-        try:
-            total += parse_pss_kib((PROC / str(stat.pid) / "smaps_rollup").read_text())
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return total
+    return sum(pss_kib_of(stat) for stat in tree(root))
+
+
+def pss_kib_of(stat: Stat) -> int:
+    """Return the proportional set size, in KiB, of one process; 0 if it is gone."""
+    try:
+        return parse_pss_kib((PROC / str(stat.pid) / "smaps_rollup").read_text())
+    except (FileNotFoundError, ProcessLookupError):
+        return 0

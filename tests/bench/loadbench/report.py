@@ -85,14 +85,17 @@ def cells(rows: Sequence[Row], row: Row, kind: str) -> list[str]:
 
 def table(rows: Sequence[Row], kind: str) -> str:
     """Return a Markdown table of one group under one kind of load, readable as plain text too."""
-    lines = [list(columns(group_of(rows[0].server)))] + [cells(rows, row, kind) for row in rows]
+    return aligned([columns(group_of(rows[0].server)), *(cells(rows, row, kind) for row in rows)])
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table; the first line has the heads, the first two columns are words, the others figures."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
 
-    # The first two columns are words and stand to the left; the others are figures.
     rule = ["-" * width if at < 2 else "-" * (width - 1) + ":" for at, width in enumerate(widths)]
-    lines.insert(1, rule)
     padded = (
-        [text.ljust(widths[at]) if at < 2 else text.rjust(widths[at]) for at, text in enumerate(line)] for line in lines
+        [text.ljust(widths[at]) if at < 2 else text.rjust(widths[at]) for at, text in enumerate(line)]
+        for line in (lines[0], rule, *lines[1:])
     )
     return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
@@ -133,13 +136,20 @@ def cpu_model() -> str:
     return ""
 
 
-def document(rows: Sequence[Row], load: Mapping[str, object], versions: Mapping[str, str]) -> dict[str, Any]:
-    """Return the whole report for programs, every round in it."""
+def machine() -> dict[str, str]:
+    """Return what a measurement was made on, and when."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "kernel": platform.release(),
         "processor": cpu_model(),
+    }
+
+
+def document(rows: Sequence[Row], load: Mapping[str, object], versions: Mapping[str, str]) -> dict[str, Any]:
+    """Return the whole report for programs, every round in it."""
+    return {
+        **machine(),
         "load": dict(load),
         "versions": dict(versions),
         "servers": {row.server.name: entry(rows, row) for row in rows},

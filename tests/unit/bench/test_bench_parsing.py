@@ -28,7 +28,7 @@ def test_wrk_output_is_read() -> None:
     result = load.parse(SAMPLE)
     assert result.requests == 107106
     assert result.per_second == pytest.approx(53514.66, rel=1e-3)
-    assert (result.p50_us, result.p99_us) == (247.0, 593.0)
+    assert (result.p50_us, result.p90_us, result.p99_us) == (247.0, 465.0, 593.0)
     assert result.errors == 0
 
 
@@ -47,7 +47,7 @@ def test_output_that_says_nothing_is_refused(output: str) -> None:
 
 def test_a_run_of_no_time_is_refused() -> None:
     """A duration of nought is an error, not a division by zero."""
-    line = '{"requests": 1, "duration_us": 0, "p50_us": 1, "p99_us": 1, "max_us": 1'
+    line = '{"requests": 1, "duration_us": 0, "p50_us": 1, "p90_us": 1, "p99_us": 1, "max_us": 1'
     line += ', "connect": 0, "read": 0, "write": 0, "timeout": 0, "status": 0}'
     with pytest.raises(load.LoadError, match="no time"):
         load.parse(load.MARK + line)
