@@ -11,12 +11,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadbench import processes
 from loadbench.environment import APPS, HOME, LOGS
 from loadbench.servers import Server
 
 BOOT_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 5.0
 GREETING = b"Hello, world!"
+LISTENER = "heeler: listener"  # the title of the process that hands out, where one does
 
 
 class NotServing(Exception):
@@ -85,6 +87,11 @@ def wait_ready(process: subprocess.Popen[bytes], port: int, deadline: float) -> 
     raise NotServing(f"not ready after {BOOT_TIMEOUT_S:g} s: {problem}")
 
 
+def has_listener(server: Server) -> bool:
+    """Tell whether the row is to have a listener process."""
+    return any(f"--dispatch {mode} " in server.command for mode in ("connection", "request"))
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
     """End the server: TERM to its first process, then KILL to whatever is left of its process group."""
     process.send_signal(signal.SIGTERM)
@@ -105,7 +112,7 @@ def last_line(log: Path) -> str:
 def serving(server: Server, cpu: int) -> Iterator[Running]:
     """Run `server` on processor `cpu`, ready when the block is entered, gone when it is left.
 
-    Raises: NotServing, with the last line the server wrote.
+    Raises: NotServing, with the last line the server wrote, or where it lacks the listener that it should have.
     """
     port = free_port()
     environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
@@ -127,6 +134,8 @@ def serving(server: Server, cpu: int) -> Iterator[Running]:
             wait_ready(process, port, time.monotonic() + BOOT_TIMEOUT_S)
         except NotServing as error:
             raise NotServing(f"{error}; {last_line(log)}") from error
+        if has_listener(server) and not processes.titled(process.pid, LISTENER):
+            raise NotServing("it serves, but has no listener process: this --dispatch is not in force")
         yield Running(process.pid, port)
     finally:
         end(process)

@@ -87,12 +87,15 @@ SERVERS: tuple[Server, ...] = (
     Server("wsgi", "fastpysgi", "fastpysgi", "{bin}/fastpysgi --host 127.0.0.1 -p {port} hello:app", "a server in C on libuv"),
     Server("wsgi", "waitress", "waitress", "{bin}/waitress-serve --listen 127.0.0.1:{port} hello:app", "four threads, its default"),
     Server("wsgi", "uwsgi-close", "pyuwsgi", f"{_UWSGI} --http 127.0.0.1:{{port}}", "--http without --http-keepalive", is_extra=True),
+    Server("wsgi", "heeler-sync-request", "heeler", f"{_HEELER} -k sync --dispatch request hello:app", "requests handed out by a listener", worker_class="sync", is_extra=True),
     Server("wsgi", "uwsgi-socket", "pyuwsgi", f"{_UWSGI} --http-socket 127.0.0.1:{{port}}", "--http-socket, no router, no keep-alive", is_extra=True),
 
     Server("thread", "heeler-thread", "heeler", f"{_HEELER} -k thread --threads 4 hello:app", worker_class="thread"),
     Server("thread", "gunicorn-gthread", "gunicorn", f"{_GUNICORN} -k gthread --threads 4 {_PLAIN} hello:app", target=8.0),
     Server("thread", "granian-threads", "granian", f"{_GRANIAN} --interface wsgi --blocking-threads 4 hello:app", "four blocking threads"),
     Server("thread", "gunicorn-gthread-fast", "gunicorn", f"{_GUNICORN} -k gthread --threads 4 --http-parser fast hello:app", _FAST, is_extra=True),
+
+    Server("thread", "heeler-thread-request", "heeler", f"{_HEELER} -k thread --threads 4 --dispatch request hello:app", "requests handed out by a listener", worker_class="thread", is_extra=True),
 
     Server("gevent", "heeler-gevent", "heeler", f"{_HEELER} -k gevent hello:app", worker_class="gevent"),
     Server("gevent", "gunicorn-gevent", "gunicorn", f"{_GUNICORN} -k gevent {_PLAIN} hello:app", target=5.0),
