@@ -8,12 +8,11 @@ turn, round after round, so that noise of the machine hits all alike; the figure
 has one processor, the load another. Rounds are many and short, since the speed of a shared machine drifts.
 `browser` and `curl` send the same bytes for ever, which flatters a server that remembers; `varied` is what comes
 through a proxy in production, no two requests alike. A group that is named is measured with `browser` alone.
-Adding a server is one line in loadbench/servers.py.
+Adding a server is one line in loadbench/servers.py. `dispatch`, before all else, is another comparison: dispatch.py.
 """
 
 import argparse
 import fcntl
-import json
 import os
 import sys
 import time
@@ -148,16 +147,16 @@ def save(rows: Sequence[Row], options: argparse.Namespace) -> None:
         "seconds": options.seconds,
         "processors": processors(),
     }
-    body = json.dumps(report.document(rows, conditions, environment.installed_versions()), indent=1) + "\n"
-    environment.RESULTS.mkdir(parents=True, exist_ok=True)
-    kept = environment.RESULTS / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
-    for path in filter(None, (kept, options.json)):
-        path.write_text(body)
-        say(f"figures in {path}")
+    report.save(report.document(rows, conditions, environment.installed_versions()), "", options.json)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; return the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["dispatch"]:
+        import dispatch
+
+        return dispatch.main(argv[1:])
     options = arguments(argv)
     environment.HOME.mkdir(exist_ok=True)
     with (environment.HOME / "lock").open("w") as lock:

@@ -1,6 +1,8 @@
 """What people and programs get from a run of the benchmark: Markdown tables and a JSON document."""
 
+import json
 import platform
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,6 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from loadbench import environment
 from loadbench.measure import Measure, medians
 from loadbench.servers import GROUPS, Group, Server, group_of
 
@@ -154,6 +157,15 @@ def document(rows: Sequence[Row], load: Mapping[str, object], versions: Mapping[
         "versions": dict(versions),
         "servers": {row.server.name: entry(rows, row) for row in rows},
     }
+
+
+def save(body: Mapping[str, Any], prefix: str, also: Path | None) -> None:
+    """Write a document into .bench/results and, if asked, where the caller wants it."""
+    environment.RESULTS.mkdir(parents=True, exist_ok=True)
+    kept = environment.RESULTS / f"{prefix}{time.strftime('%Y%m%d-%H%M%S')}.json"
+    for path in filter(None, (kept, also)):
+        path.write_text(json.dumps(body, indent=1) + "\n")
+        environment.say(f"figures in {path}")
 
 
 def entry(rows: Sequence[Row], row: Row) -> dict[str, Any]:
