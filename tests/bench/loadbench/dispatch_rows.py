@@ -12,7 +12,7 @@ _GUNICORN = "{bin}/gunicorn -b 127.0.0.1:{port}"
 _GRANIAN = "{bin}/granian --interface wsgi --host 127.0.0.1 --port {port}"
 _UWSGI = "{bin}/pyuwsgi --master --need-app --die-on-term --disable-logging --module sleeps:app"
 _UVICORN = "{bin}/uvicorn --loop uvloop --http httptools --no-access-log --log-level warning --host 127.0.0.1"
-_ROUTER = "--http, a router process before the workers"
+_ROUTER = "--http, a router process before the workers; it closes without saying so, which wrk takes for an error"
 _NO_ROUTER = "--http-socket, no router, no keep-alive"
 _NO_KEEP_ALIVE = "it has no keep-alive"
 
