@@ -51,6 +51,8 @@ class AsyncioWorker(AsgiWorker):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self._threads: ThreadPoolExecutor
+        self._is_shut = False
+        """Whether no connection is accepted because all threads are at work."""
 
     @override
     def setup(self) -> None:
@@ -64,6 +66,7 @@ class AsyncioWorker(AsgiWorker):
         super().setup()
         if isinstance(self.gateway, WsgiBridge):
             self.row.set("capacity", self.gateway.threads)
+            self.gateway.on_room = self._open_or_shut
 
     @override
     def run(self) -> None:
@@ -144,7 +147,27 @@ class AsyncioWorker(AsgiWorker):
         wait_s = super().wait_s()
         if isinstance(self.gateway, WsgiBridge):
             self.words[scoreboard.BEAT_AT] = self.gateway.heartbeat_ns(time.monotonic_ns())
+            self._open_or_shut()
         return wait_s
+
+    @override
+    def room(self) -> int:
+        if isinstance(self.gateway, WsgiBridge) and not self._open_or_shut():
+            self.pause_accept()  # whoever had it resumed
+            return 0
+        return super().room()
+
+    def _open_or_shut(self) -> bool:
+        """Accept no connection while all threads are at work; return whether one is free."""
+        assert isinstance(self.gateway, WsgiBridge)
+        has_room = self.gateway.has_room
+        if has_room == self._is_shut:
+            self._is_shut = not has_room
+            if self._is_shut:
+                self.pause_accept()
+            elif not self._full:
+                self.resume_accept()
+        return has_room
 
     def _run_in_thread(self, work: Callable[[], None], then: Callable[[], None]) -> None:
         def run() -> None:

@@ -58,7 +58,11 @@ class WsgiBridge:
         self.trusts: Final = gateway.trusts
         self.log_refusal: Final = gateway.log_refusal
         self.threads: Final = threads
+        self.on_room: Callable[[], object] = bool
+        """Called in the loop when `has_room` may have become another."""
         self._free = threads
+        self._coming = 0
+        """Requests that are whole, and begin as soon as their tasks have a turn."""
         self._running: Final[set[WsgiExchange]] = set()
         self._slow: Final[set[WsgiExchange]] = set()
         """Those whose thread waits for the client."""
@@ -69,7 +73,17 @@ class WsgiBridge:
 
     def exchange(self, connection: "StreamingConnection", request: Request, started_ns: int) -> "WsgiExchange":
         """Return who answers `request`, which has come in at `started_ns`."""
+        self._coming += request.complete
         return WsgiExchange(self, connection, request, started_ns)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another request could run at once, if one that waits for its client makes way."""
+        return self._free - self._coming + len(self._slow) > 0
+
+    def turn_came(self) -> None:
+        """The task of a request that was whole has its turn."""
+        self._coming -= 1
 
     def begin(self, exchange: "WsgiExchange") -> None:
         """Have the application run. Where all threads are taken, those that wait for a client make way."""
@@ -84,6 +98,7 @@ class WsgiBridge:
         """One of those that ran is over."""
         self._free += 1
         self._running.discard(exchange)
+        self.on_room()
 
     def heartbeat_ns(self, now_ns: int) -> int:
         """Return the heartbeat of the worker: where all threads are at work, that of the one that came on last.
@@ -103,6 +118,7 @@ class WsgiBridge:
     def slow(self, exchange: "WsgiExchange") -> Iterator[None]:
         """Meanwhile the thread of `exchange` waits for the client."""
         self._slow.add(exchange)
+        self.post(self.on_room)
         try:
             if self._free < 0:
                 exchange.make_way()
@@ -156,7 +172,9 @@ class WsgiExchange:
 
     async def run(self) -> None:
         """Have the application run once the request is whole, and wait for its end."""
-        if self._whole is not None:
+        if self._whole is None:
+            self._bridge.turn_came()
+        else:
             self._connection.limit_run(math.inf)  # the client's time is not the application's
             self._connection.ask_on()
             await self._whole.wait()
