@@ -7,7 +7,7 @@ would take clients in, whom nobody serves, for as long as the child lives.
 
 import os
 import signal
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 
@@ -18,16 +18,15 @@ class Closable(Protocol):
         """Close this process's copy."""
 
 
-def let_go_in_children(handlers: Collection[Callable[..., object]], closes: Iterable[Closable]) -> None:
+def let_go_in_children(handlers: Collection[Callable[..., object]], closes: Collection[Closable]) -> None:
     """From now on, have what this process forks let go of these.
 
     Process: the worker, once. What runs another program (`subprocess`) never has them.
 
     Args:
         handlers: of signals; those that the application has put in their place stay.
-        closes: what is closed.
+        closes: what is closed: all that is in it at the time of the fork.
     """
-    closed = tuple(closes)
 
     def let_go() -> None:
         signal.set_wakeup_fd(-1)
@@ -35,7 +34,7 @@ def let_go_in_children(handlers: Collection[Callable[..., object]], closes: Iter
             if signal.getsignal(number) in handlers:
                 is_interrupt = number == signal.SIGINT
                 signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
-        for each in closed:
+        for each in tuple(closes):
             each.close()
 
     os.register_at_fork(after_in_child=let_go)

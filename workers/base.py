@@ -9,7 +9,7 @@ import atexit
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import ClassVar, Final, final
 
 from typing_extensions import override
@@ -22,6 +22,7 @@ from heeler.workers.application import Application, load, traceback_of
 from heeler.workers.boot import Boot
 from heeler.workers.drain import LINGER_S, ORPHAN_LINGER_S, Drain
 from heeler.workers.interface import check_pair
+from heeler.workers.loan import received
 from heeler.workers.logs import event
 from heeler.workers.poller import READ, Poller
 from heeler.workers.quota import Quota
@@ -106,6 +107,8 @@ class Worker(abc.ABC):
         self._is_orphan = False
         self._is_quitting = False
         self._listening: list[ListeningSource] = []
+        self._held: list[at_fork.Closable] = [*boot.listeners, boot.channel]
+        """What no process may keep that the application forks."""
         self._accept_again_at: float | None = None
         timeout = float(boot.config.timeout)
         self._beat_interval_s = timeout / 2 if timeout else 15.0
@@ -190,7 +193,7 @@ class Worker(abc.ABC):
         self._signals.wake(signals)
         self._signals.install()
         self.sources = [ChannelSource(self.boot.channel, self._obey), signals]
-        at_fork.let_go_in_children(self._signals.handlers, [*self.boot.listeners, self.boot.channel])
+        at_fork.let_go_in_children(self._signals.handlers, self._held)
         type(self).patch()
         self.call_hook("post_fork", self.boot.server, self)
         privileges.drop(self.config.user, self.config.group, self.config.initgroups)
@@ -339,6 +342,33 @@ class Worker(abc.ABC):
             self.close_listeners()
         return self.accepting
 
+    def _borrow(self, loan: messages.Lend) -> None:
+        """Accept from the sockets of vacant slots, too."""
+        lent = received(loan)
+        if len(lent) < len(loan.numbers):
+            event(
+                self.log, logging.WARNING, "sockets not borrowed", slot=self.slot, count=len(loan.numbers) - len(lent)
+            )
+        if self.draining is not None or not self._listening:
+            for listener in lent:
+                listener.close()
+            return
+        is_paused = not any(source in self._listening for source in self.sources)
+        self._held += lent
+        self._listening += [ListeningSource(listener) for listener in lent]
+        if not is_paused:
+            self.resume_accept()
+
+    def _give_back(self, numbers: Collection[int]) -> None:
+        """Accept no more from sockets that were lent: their slots have workers again."""
+        given = [source for source in self._listening if source.listener.number in numbers]
+        self._listening = [source for source in self._listening if source not in given]
+        self.sources = [source for source in self.sources if source not in given]
+        self._announce_sources()
+        for source in given:
+            self._held.remove(source.listener)
+            source.close()
+
     def _backlog(self) -> bool:
         """Whether a connection waits to be accepted."""
         poller = Poller()
@@ -411,6 +441,10 @@ class Worker(abc.ABC):
                 self.quit()
             case messages.ReopenLogs():
                 self.boot.logs.reopen()
+            case messages.Lend():
+                self._borrow(message)
+            case messages.TakeBack(numbers):
+                self._give_back(numbers)
             case _:
                 event(self.log, logging.WARNING, "message ignored", slot=self.slot, message=type(message).__name__)
 

@@ -47,6 +47,11 @@ class Retire:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Leaving:
+    """Child to arbiter: I drain, though you have not asked for it; another may take my place at once."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Stop:
     """Arbiter to child: drain, then exit.
 
@@ -70,10 +75,34 @@ class ReopenLogs:
     """Arbiter to child: the log files were moved; open them again."""
 
 
-Message = Ready | BootFailed | Retire | Stop | Quit | ReopenLogs
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lend:
+    """Arbiter to child: accept from these sockets as well, whose slots are vacant.
+
+    Args:
+        numbers: of the listeners.
+        fds: their descriptors, in the same order. Each side has its own: they travel beside the datagram.
+    """
+
+    numbers: list[int]
+    fds: list[int]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Arbiter to child: accept no more from these sockets that were lent to you.
+
+    Args:
+        numbers: of the listeners.
+    """
+
+    numbers: list[int]
+
+
+Message = Ready | BootFailed | Retire | Leaving | Stop | Quit | ReopenLogs | Lend | TakeBack
 
 _BY_NAME: dict[str, type[Message]] = {
-    kind.__name__: kind for kind in (Ready, BootFailed, Retire, Stop, Quit, ReopenLogs)
+    kind.__name__: kind for kind in (Ready, BootFailed, Retire, Leaving, Stop, Quit, ReopenLogs, Lend, TakeBack)
 }
 
 

@@ -25,15 +25,21 @@ EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.E
 class Listener:
     """A bound, listening, non-blocking socket, made by the arbiter and shared by fork.
 
+    Args:
+        sock: the socket.
+        address: where it listens.
+        number: its name in messages, where it is one of several for an address; 0 where all workers share it.
+
     Resource handling: the arbiter closes its copy when the server stops, a worker its
     own when it drains.
     """
 
-    __slots__ = ("address", "sock")
+    __slots__ = ("address", "number", "sock")
 
-    def __init__(self, sock: socket.socket, address: Address) -> None:
+    def __init__(self, sock: socket.socket, address: Address, number: int = 0) -> None:
         self.sock = sock
         self.address = address
+        self.number = number
 
     def fileno(self) -> int:
         """Return the descriptor, -1 when closed."""
