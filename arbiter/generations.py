@@ -12,7 +12,7 @@ from typing import Final
 from heeler.arbiter import events
 from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.server_view import Hooks, ServerView
-from heeler.arbiter.sockets import Sockets
+from heeler.arbiter.sockets import Bound, Sockets
 from heeler.plugins.errors import ConfigError, HeelerError
 from heeler.workers.logs import Logs, event
 from heeler.workers.scoreboard import Reload, Scoreboard
@@ -27,7 +27,15 @@ class Settings:
 
     loaded: Loaded
     logs: Logs
-    listeners: Sequence[Listener]
+    bound: Sequence[Bound]
+
+    def listeners_of(self, slot: int) -> list[Listener]:
+        """Return the sockets for the workers of a slot, in the order of `bind`.
+
+        Raises:
+            OSError: one had to be bound for a new slot, and that was refused.
+        """
+        return [bound.of(slot) for bound in self.bound]
 
 
 class Generations:
@@ -41,7 +49,7 @@ class Generations:
     """
 
     def __init__(self, loaded: Loaded, logs: Logs, sockets: Sockets, server: ServerView) -> None:
-        self._serving = Settings(loaded, logs, sockets.listeners)
+        self._serving = Settings(loaded, logs, sockets.bound)
         self._coming: Settings | None = None
         self._coming_number = 0
         self._sockets: Final = sockets
@@ -62,6 +70,10 @@ class Generations:
         if self._coming is not None and generation == self._coming_number:
             return self._coming
         return self._serving
+
+    def own_listeners(self) -> list[Listener]:
+        """Return all sockets in force that are a slot's own."""
+        return [listener for bound in self._serving.bound for listener in bound.own]
 
     def call_hook(self, name: str, *arguments: object) -> None:
         """Call a hook of the settings in force."""
@@ -84,7 +96,7 @@ class Generations:
         self._warn_of_what_stays(loaded)
         self._drop_coming()
         loaded.enter(self.loaded)
-        self._coming = Settings(loaded, logs, self._sockets.listeners)
+        self._coming = Settings(loaded, logs, self._sockets.bound)
         self._server.cfg, self._server.LISTENERS = loaded.config, self._sockets.listeners
         Hooks(logs).call(loaded.config, "on_reload", self._server)
         return loaded
@@ -150,7 +162,7 @@ class Generations:
         else:
             failed.logs.close()
         self._serving.logs.close()
-        self._serving = Settings(self.loaded, logs, self._serving.listeners)
+        self._serving = Settings(self.loaded, logs, self._serving.bound)
         self._server.cfg, self._server.LISTENERS = self.loaded.config, self._sockets.listeners
 
     def _drop_coming(self) -> None:

@@ -1,12 +1,13 @@
 """What the arbiter holds of each living child: process id, channel, scoreboard page."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.server_view import WorkerView
 from heeler.workers.channel import Channel
 from heeler.workers.scoreboard import Row
+from heeler.workers.sources import Listener
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -20,6 +21,8 @@ class Member:
         row: its page of the scoreboard.
         loaded: the settings it was born with.
         view: what hooks see of it.
+        listeners: the sockets it was born with.
+        leaves: whether it drains, though it was not asked to.
     """
 
     age: int
@@ -28,6 +31,8 @@ class Member:
     row: Row
     loaded: Loaded
     view: WorkerView
+    listeners: Sequence[Listener] = ()
+    leaves: bool = False
 
 
 class Herd:

@@ -157,6 +157,14 @@ class Arbiter:
         signals.close()
         return end.status
 
+    def _say_sharing(self) -> None:
+        """Say what sockets do not do as one may think with `reuseport`."""
+        bound = self._sockets.bound
+        shared = [str(one.listener.address) for one in bound if not one.own]
+        if self._config.dispatch == "reuseport" and shared:
+            level = logging.INFO if len(shared) < len(bound) else logging.WARNING
+            event(self._logs.arbiter, level, "sockets shared", dispatch="reuseport", addresses=" ".join(shared))
+
     def _show_failure(self, end: events.Exit) -> None:
         """Show why the first start failed: one line of ours, or the application's own words and nothing else."""
         text = end.text.rstrip("\n")
@@ -179,6 +187,7 @@ class Arbiter:
             pid=os.getpid(),
         )
         self._say_choice(worker_class)
+        self._say_sharing()
         # Before anybody is told: who waits for readiness may count on what the hook does.
         Hooks(self._logs).call(self._config, "when_ready", self._server)
         self._ready_fd.announce(self._sockets.listeners)

@@ -6,16 +6,20 @@ Decides how each kind of address becomes a socket, and which sockets a reload ke
 import contextlib
 import dataclasses
 import errno
+import functools
+import itertools
 import os
 import socket
 import stat
-from collections.abc import Sequence
+import sys
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from heeler.arbiter import listen_fds
 from heeler.arbiter.port_holder import holder_of
+from heeler.arbiter.socket_group import SocketGroup
 from heeler.plugins.config import Config
-from heeler.plugins.errors import BindError
+from heeler.plugins.errors import BindError, ConfigError
 from heeler.workers.address import Address
 from heeler.workers.privileges import gid_of, uid_of
 from heeler.workers.sources import Listener
@@ -23,17 +27,44 @@ from heeler.workers.sources import Listener
 _FAMILIES: Final = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Bound:
-    """A listening socket, the address it was asked for, and the file that it made (device, inode)."""
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Bound:
+    """An address that is bound.
+
+    Args:
+        asked: as it was asked for.
+        listener: the socket that all workers share, or the first of the group.
+        file: what it made (device, inode).
+        group: where each slot has a socket of its own.
+    """
 
     asked: str
     listener: Listener
     file: tuple[int, int] | None = None
+    group: SocketGroup | None = None
+
+    @property
+    def own(self) -> Sequence[Listener]:
+        """The sockets that are a slot's own; none where all share one."""
+        return self.group.listeners if self.group else ()
+
+    def of(self, slot: int) -> Listener:
+        """Return the socket for the workers of a slot.
+
+        Raises:
+            OSError: it had to be bound, and that was refused.
+        """
+        return self.group.of(slot) if self.group else self.listener
+
+    def close_others(self, kept: Collection[Listener]) -> None:
+        """Close all sockets but those. Process: a child."""
+        for listener in self.own or (self.listener,):
+            if listener not in kept:
+                listener.close()
 
     def close(self) -> None:
         """Close it, and remove its file unless another server has put its own there."""
-        self.listener.close()
+        self.close_others(())
         if self.file is None:
             return
         path = self.listener.address.path
@@ -54,12 +85,18 @@ class Sockets:
 
     def __init__(self, inherited: Sequence[int] = ()) -> None:
         self._inherited = tuple(inherited)
-        self._bound: list[_Bound] = []
-        self._before: list[_Bound] = []
+        self._bound: list[Bound] = []
+        self._before: list[Bound] = []
+        self._numbers = itertools.count(1)
+
+    @property
+    def bound(self) -> Sequence[Bound]:
+        """The addresses in force, in the order of `bind`."""
+        return tuple(self._bound)
 
     @property
     def listeners(self) -> list[Listener]:
-        """The sockets in force, in the order of `bind`."""
+        """A socket for each of them."""
         return [bound.listener for bound in self._bound]
 
     def open(self, config: Config) -> None:
@@ -73,11 +110,11 @@ class Sockets:
         asked = [f"fd://{fd}" for fd in self._inherited] or [str(address) for address in config.bind]
         known = {id(bound): bound for bound in self._bound + self._before}
         kept = [bound for bound in known.values() if bound.asked in asked]
-        made: list[_Bound] = []
+        made: list[Bound] = []
         try:
             for text in dict.fromkeys(asked):
                 if not any(bound.asked == text for bound in kept):
-                    made += _bind(text, config)
+                    made += _bind(text, config, self._numbers)
         except BindError:
             for bound in made:
                 bound.close()
@@ -106,8 +143,7 @@ class Sockets:
         accepts from stays open after the arbiter gave it up, and takes clients in that nobody serves.
         """
         for bound in self._bound + self._before:
-            if bound.listener not in listeners:
-                bound.listener.close()
+            bound.close_others(listeners)
 
     def close(self) -> None:
         """Close all; harmless when done twice."""
@@ -116,13 +152,28 @@ class Sockets:
         self._bound, self._before = [], []
 
 
-def _bind(text: str, config: Config) -> list[_Bound]:
+def _bind(text: str, config: Config, numbers: Iterator[int]) -> list[Bound]:
     address = Address.parse(text)
     if address.kind == "fd":
-        return [_Bound(text, _adopt(address, config))]
+        return [Bound(text, _adopt(address, config))]
     if address.kind == "unix":
         return [_bind_unix(text, address, config)]
-    return [_Bound(text, listener) for listener in _bind_tcp(address, config)]
+    if config.dispatch == "reuseport" and sys.platform != "linux":
+        reason = "needs Linux: elsewhere the kernel does not spread connections over such sockets"
+        raise ConfigError("dispatch", config.source("dispatch"), reason, "reuseport")
+    listeners = _bind_tcp(address, config)
+    if config.dispatch != "reuseport":
+        return [Bound(text, listener) for listener in listeners]
+    groups = [SocketGroup(first, functools.partial(_join, first, config), numbers) for first in listeners]
+    made = [Bound(text, first, group=group) for first, group in zip(listeners, groups, strict=True)]
+    try:
+        for bound in made:
+            bound.of(config.workers)
+    except OSError as error:
+        for bound in made:
+            bound.close()
+        raise BindError(str(address), error.errno, _why_not(error, address)) from error
+    return made
 
 
 # -- TCP ---------------------------------------------------------------------
@@ -156,18 +207,26 @@ def _bind_tcp(address: Address, config: Config) -> list[Listener]:
     return made
 
 
-def _listen_tcp(family: int, where: tuple[object, ...], config: Config) -> Listener:
+def _join(first: Listener, config: Config) -> Listener:
+    """Bind another socket where `first` is."""
+    return _listen_tcp(first.sock.family, first.sock.getsockname(), config, joins=True)
+
+
+def _listen_tcp(family: int, where: tuple[object, ...], config: Config, *, joins: bool = False) -> Listener:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             # So that [::] and 0.0.0.0 can be bound side by side, whatever the system's default.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if config.reuse_port:
+        if config.reuse_port or joins:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         # Accepted sockets inherit it on Linux, which saves a call for each connection.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.bind(where)
+        if config.dispatch == "reuseport":
+            # Not before: bound without it, the first of a group finds out that another server has the port.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.listen(config.backlog)
         sock.setblocking(False)
     except BaseException:
@@ -191,7 +250,7 @@ def _why_not(error: OSError, address: Address) -> str:
 # -- Unix --------------------------------------------------------------------
 
 
-def _bind_unix(text: str, address: Address, config: Config) -> _Bound:
+def _bind_unix(text: str, address: Address, config: Config) -> Bound:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         if address.is_abstract:
@@ -211,7 +270,7 @@ def _bind_unix(text: str, address: Address, config: Config) -> _Bound:
     except BaseException:
         sock.close()
         raise
-    return _Bound(text, Listener(sock, address), (found.st_dev, found.st_ino) if found else None)
+    return Bound(text, Listener(sock, address), (found.st_dev, found.st_ino) if found else None)
 
 
 def _bind_path(sock: socket.socket, path: str, config: Config) -> None:

@@ -48,6 +48,7 @@ class Spawner:
             OSError: the system refused.
         """
         loaded, logs = settings.loaded, settings.logs
+        listeners = settings.listeners_of(spawn.slot)
         view = WorkerView(spawn.age, spawn.slot, spawn.generation, loaded.config, logs.worker)
         row = self._rows.take(spawn)
         try:
@@ -66,18 +67,26 @@ class Spawner:
                 raise
             if pid == 0:
                 ours.close()
-                self._live(spawn, settings, row, theirs, mask)
+                self._live(spawn, settings, listeners, row, theirs, mask)
         theirs.close()
         view.pid = pid
         row.set("pid", pid)
-        return Member(spawn.age, pid, ours, row, loaded, view)
+        return Member(spawn.age, pid, ours, row, loaded, view, listeners)
 
-    def _live(self, spawn: events.Spawn, settings: Settings, row: Row, channel: Channel, mask: set[int]) -> NoReturn:
+    def _live(
+        self,
+        spawn: events.Spawn,
+        settings: Settings,
+        listeners: Sequence[Listener],
+        row: Row,
+        channel: Channel,
+        mask: set[int],
+    ) -> NoReturn:
         """Be the child, until its end. Whatever happens, no code of the arbiter runs in it."""
         loaded, logs = settings.loaded, settings.logs
         status: int = ExitStatus.INTERNAL
         try:
-            self._let_go(settings.listeners)
+            self._let_go(listeners)
             signals.reset_in_child(mask)
             forking.forget_exit_handlers()
             setproctitle.setproctitle(title(f"{spawn.role} {spawn.slot}", loaded.config.proc_name))
@@ -89,7 +98,7 @@ class Spawner:
                 age=spawn.age,
                 row=row,
                 channel=channel,
-                listeners=settings.listeners,
+                listeners=listeners,
                 logs=logs,
                 server=self._server,
                 given=loaded.given,

@@ -21,7 +21,8 @@ from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.generations import Generations
 from heeler.arbiter.heartbeats import Heartbeats
 from heeler.arbiter.herd import Herd, Member
-from heeler.arbiter.policy import Policy
+from heeler.arbiter.loans import Loans
+from heeler.arbiter.policy import WORKER, Phase, Policy
 from heeler.arbiter.post_mortem import lost_with
 from heeler.arbiter.rows import Rows, longest
 from heeler.arbiter.server_view import ServerView
@@ -30,7 +31,7 @@ from heeler.arbiter.sockets import Sockets
 from heeler.arbiter.spawner import Spawner, settle_memory
 from heeler.plugins.errors import HeelerError
 from heeler.workers.logs import event
-from heeler.workers.messages import Message
+from heeler.workers.messages import Leaving, Message
 from heeler.workers.scoreboard import BEAT_AT
 from heeler.workers.signals import STACKS
 from heeler.workers.sources import Listener
@@ -100,6 +101,7 @@ class Supervisor:
         self._happened: deque[events.Event] = deque()
         self._is_stepping = False
         self._heartbeats: Final = Heartbeats()
+        self._loans: Final = Loans()
         self._exit: events.Exit | None = None
         self._on_signal: Final[Mapping[int, Callable[[], None]]] = {
             signal.SIGTERM: lambda: self._step(events.StopAsked(quick=False)),
@@ -170,7 +172,11 @@ class Supervisor:
         """Take in all that a child has said."""
         try:
             while (message := member.channel.receive()) is not None:
-                self._step(events.Heard(member.age, message))
+                if isinstance(message, Leaving):
+                    member.leaves = True
+                    self._lend()
+                else:
+                    self._step(events.Heard(member.age, message))
         except ValueError as error:
             self._log(events.Log("warning", "unreadable message", (("pid", member.pid), ("reason", error))))
         except EOFError:
@@ -226,6 +232,20 @@ class Supervisor:
             for action in self._policy.step(self._happened.popleft(), time.monotonic()):
                 self._do(action)
         self._is_stepping = False
+        self._lend()
+
+    def _lend(self) -> None:
+        """Have sockets of vacant slots served by others."""
+        listeners = self._generations.own_listeners()
+        if not listeners or self._policy.phase is not Phase.SERVING:
+            return
+        lives = {child.age: child.life for child in self._policy.children if child.role == WORKER}
+        ready = [
+            member
+            for member in self._herd
+            if lives.get(member.age) is Life.READY and not member.leaves and member.channel.fileno() != -1
+        ]
+        self._loans.settle(listeners, ready, self._generations.loaded)
 
     def _do(self, action: events.Action) -> None:
         match action:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from heeler.plugins.exit_status import ExitStatus
-from heeler.workers import orphan, unpatched
+from heeler.workers import messages, orphan, unpatched
 from heeler.workers.sources import SignalSource
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class WorkerSignals:
             if number == signal.SIGUSR1:
                 self._worker.boot.logs.reopen()
             elif number == signal.SIGTERM:
+                self._worker.boot.channel.send(messages.Leaving())
                 self._worker.stop(float(self._worker.config.graceful_timeout), last=False)
 
     def _note(self, number: int, _frame: types.FrameType | None) -> None:

@@ -55,7 +55,8 @@ SOCKETS = (
         "reuse_port",
         boolean,
         False,
-        "Set SO_REUSEPORT on the listening sockets.",
+        "Set SO_REUSEPORT before binding, so that other servers of the same user may share the port."
+        " `dispatch = reuseport` needs it for that only.",
         "Sockets",
         cli=("--reuse-port",),
         flag=True,
