@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import setproctitle
 
-from heeler.arbiter import daemon, events, sockets
+from heeler.arbiter import daemon, events, sockets, tcp_migration
 from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.generations import Generations
 from heeler.arbiter.pidfile import PidFile
@@ -164,6 +164,10 @@ class Arbiter:
         if self._config.dispatch == "reuseport" and shared:
             level = logging.INFO if len(shared) < len(bound) else logging.WARNING
             event(self._logs.arbiter, level, "sockets shared", dispatch="reuseport", addresses=" ".join(shared))
+        has_tcp = any(one.listener.address.kind == "tcp" for one in bound)
+        if self._config.reuse_port and has_tcp and tcp_migration.is_off():
+            # Of sockets of our own none is closed before all are; but another server's may be there.
+            event(self._logs.arbiter, logging.WARNING, "queues not migrated", sysctl=tcp_migration.NAME, value=0)
 
     def _show_failure(self, end: events.Exit) -> None:
         """Show why the first start failed: one line of ours, or the application's own words and nothing else."""

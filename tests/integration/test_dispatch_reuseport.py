@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from heeler.arbiter.tcp_migration import is_off
 from support import held, processes
 from support.client import Client, get
 from support.load import Load
@@ -103,6 +104,7 @@ def test_two_servers_share_a_port_where_both_say_so() -> None:
             pids = _serving_pids(server, 200)
             assert pids & set(server.worker_pids())
             assert pids & set(other.worker_pids())
+            assert ("queues not migrated sysctl=net.ipv4.tcp_migrate_req value=0" in other.log()) is is_off()
         assert _serving_pids(server, 50) <= set(server.worker_pids())
 
 

@@ -1,10 +1,14 @@
 """The sockets of vacant slots: each is somebody's, and nobody keeps what has an owner again."""
 
+import pathlib
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from heeler.arbiter.loans import Loans
 from heeler.arbiter.socket_group import SocketGroup
+from heeler.arbiter.tcp_migration import is_off
 from heeler.workers import messages
 from heeler.workers.channel import MAX_FDS
 
@@ -145,3 +149,12 @@ def test_a_group_binds_what_its_slots_need() -> None:
     assert group.of(2) is made[1]
     assert list(group.listeners) == made[:3]
     assert [listener.number for listener in group.listeners] == [11, 12, 13]
+
+
+@pytest.mark.parametrize(("text", "off"), [("0\n", True), ("1\n", False), (None, False)])
+def test_the_kernels_word_about_migration(tmp_path: pathlib.Path, text: str | None, *, off: bool) -> None:
+    """A kernel that does not know the sysctl is nothing to warn of: there is nothing to set."""
+    path = tmp_path / "tcp_migrate_req"
+    if text is not None:
+        path.write_text(text)
+    assert is_off(path) is off
