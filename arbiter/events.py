@@ -23,12 +23,14 @@ class Limits:
         boot_timeout_s: seconds from the fork to `Ready`; 0 is no limit.
         graceful_timeout_s: seconds a drain may take.
         max_surge: how many children beyond one a slot there may be for replacements.
+        listeners: how many processes accept connections for the workers; 0 where these do it themselves.
     """
 
     workers: int = 1
     boot_timeout_s: float = 60.0
     graceful_timeout_s: float = 30.0
     max_surge: int = 1
+    listeners: int = 0
 
 
 # -- Events ------------------------------------------------------------------

@@ -65,6 +65,11 @@ class Generations:
         """The logs that the arbiter itself writes: the newest."""
         return (self._coming or self._serving).logs
 
+    @property
+    def listeners(self) -> Sequence[Listener]:
+        """The listening sockets in force."""
+        return self._serving.listeners_of(1)
+
     def of(self, generation: int) -> Settings:
         """Return what children of a generation are born with."""
         if self._coming is not None and generation == self._coming_number:

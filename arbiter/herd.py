@@ -17,6 +17,7 @@ class Member:
     Args:
         age: its name in events and actions.
         pid: its process id.
+        role: what it is for.
         channel: the arbiter's end; closed once the child has closed its own.
         row: its page of the scoreboard.
         loaded: the settings it was born with.
@@ -27,6 +28,7 @@ class Member:
 
     age: int
     pid: int
+    role: str
     channel: Channel
     row: Row
     loaded: Loaded

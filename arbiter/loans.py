@@ -12,7 +12,7 @@ from typing import Final
 from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.herd import Member
 from heeler.workers import messages
-from heeler.workers.channel import MAX_FDS
+from heeler.workers.messages import MAX_FDS
 from heeler.workers.sources import Listener
 
 
@@ -47,7 +47,7 @@ class Loans:
             if (borrower := self._borrowers.get(number)) is not None:
                 by_borrower.setdefault(borrower, []).append(number)
         for borrower, lent in by_borrower.items():
-            if borrower.channel.send(messages.TakeBack(lent)):
+            if borrower.channel.send(messages.TakeBack(tuple(lent))):
                 for number in lent:
                     del self._borrowers[number]
 
@@ -65,5 +65,6 @@ class Loans:
         for member, numbers in given.items():
             for at in range(0, len(numbers), MAX_FDS):
                 some = numbers[at : at + MAX_FDS]
-                if member.channel.send(messages.Lend(some, [by_number[number].fileno() for number in some])):
+                fds = tuple(by_number[number].fileno() for number in some)
+                if member.channel.send(messages.Lend(tuple(some), fds)):
                     self._borrowers.update(dict.fromkeys(some, member))

@@ -31,6 +31,7 @@ BOOT_DEATHS: Final = 2
 """So many deaths without a word end a reload; one may be chance (out of memory)."""
 
 WORKER: Final = "worker"
+LISTENER: Final = "listener"
 
 
 class Phase(enum.Enum):
@@ -64,6 +65,9 @@ class Policy:
         self.children: Final = Children()
         self.limits = limits
         self.pool = Pool(WORKER, limits.workers, limits.max_surge, self.children)
+        # A reload leaves a listener alone: it holds the clients' connections, and no code of the application.
+        self.listeners: Final = Pool(LISTENER, limits.listeners, 0, self.children)
+        self._pools: Final = (self.listeners, self.pool)
         self._generations = 1
         self._coming_limits = limits
         self._rolling = False
@@ -89,9 +93,8 @@ class Policy:
             for child in self.children
             if child.life is Life.BOOTING and child.boot_deadline is not None
         ]
-        wake_at = self.pool.wake_at() if self._keeps_filling() else None
-        if wake_at is not None:
-            times.append(wake_at)
+        if self._keeps_filling():
+            times += [at for pool in self._pools if (at := pool.wake_at()) is not None]
         return min(times, default=None)
 
     # -- events
@@ -155,10 +158,10 @@ class Policy:
             return
         child.move(Life.READY)
         child.ready_at = now
-        generation = self.pool.generation_of(child)
+        generation = self._pool_of(child).generation_of(child)
         if generation is not None:
             generation.proven()
-        if self.phase is Phase.STARTING:
+        if self.phase is Phase.STARTING and child.role == WORKER:
             self._enter(Phase.SERVING)
             self._do(events.Serving(worker_class))
         self._log("info", "worker ready", child)
@@ -203,7 +206,7 @@ class Policy:
 
     def _crashed(self, child: Child, now: float) -> None:
         served_s = now - (now if child.ready_at is None else child.ready_at)
-        self.pool.slot(child.slot).crashed(served_s, now)
+        self._pool_of(child).slot(child.slot).crashed(served_s, now)
 
     def _scale(self, workers: int) -> None:
         if self.phase is not Phase.STOPPING and workers != self.pool.target:
@@ -214,7 +217,7 @@ class Policy:
     # -- boots that fail
 
     def _failed_to_boot(self, child: Child, reason: str, now: float, *, is_final: bool = False) -> None:
-        generation = self.pool.generation_of(child)
+        generation = self._pool_of(child).generation_of(child)
         if generation is None:
             return
         generation.failed(now)
@@ -359,19 +362,20 @@ class Policy:
                 self._enter(Phase.DONE)
                 self._do(self._ending())
             return
-        for child in self.pool.surplus():
-            self._stop(child, now)
-        while (wish := self.pool.next_spawn(now)) is not None:
-            self._spawn(wish.slot, wish.generation, now)
+        for pool in self._pools:
+            for child in pool.surplus():
+                self._stop(child, now)
+            while (wish := pool.next_spawn(now)) is not None:
+                self._spawn(pool.role, wish.slot, wish.generation, now)
         if self._rolling and self.pool.coming is None and self.pool.is_renewed():
             self._rolling = False
             self._do(events.ReloadStep("done", self.pool.serving.number))
             self._log("info", "reload done", None, generation=self.pool.serving.number)
 
-    def _spawn(self, slot: int, generation: Generation, now: float) -> None:
+    def _spawn(self, role: str, slot: int, generation: Generation, now: float) -> None:
         limits = self._coming_limits if generation is self.pool.coming else self.limits
         deadline = now + limits.boot_timeout_s if limits.boot_timeout_s else None
-        child = self.children.add(self.pool.role, slot, generation.number, deadline)
+        child = self.children.add(role, slot, generation.number, deadline)
         self._do(events.Spawn(child.age, child.role, slot, generation.number, deadline))
 
     def _ending(self) -> events.Exit:
@@ -380,6 +384,9 @@ class Policy:
         return events.Exit(ExitStatus.FORCED if self._cut else ExitStatus.OK)
 
     # -- small help
+
+    def _pool_of(self, child: Child) -> Pool:
+        return self.listeners if child.role == LISTENER else self.pool
 
     def _enter(self, phase: Phase) -> None:
         assert phase in TRANSITIONS[self.phase], f"a server that is {self.phase.value} cannot become {phase.value}"
@@ -391,5 +398,7 @@ class Policy:
     def _log(self, level: events.Level, phrase: str, child: Child | None, block: str = "", **fields: object) -> None:
         if level == "info" and (self.phase is Phase.STARTING or self._failure is not None):
             level = "debug"  # a first start that fails shows the application's error and nothing else
+        if child is not None and child.role == LISTENER:
+            phrase = phrase.replace(WORKER, LISTENER)
         named = child.fields() if child is not None else ()
         self._do(events.Log(level, phrase, named + tuple(fields.items()), block))

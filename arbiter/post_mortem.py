@@ -35,5 +35,5 @@ def entry_of(lost: InFlight, now: float) -> AccessEntry:
     """Return the entry that the worker could not write: what nobody knows any more is empty."""
     method, _, path = lost.what.partition(" ")
     fields = SimpleNamespace(environ={})
-    request = SimpleNamespace(method=method, target=path, path=path, query="", minor=1, fields=fields)
+    request = SimpleNamespace(method=method, target=path, path=path, query="", minor=1, fields=fields, queue_ns=0)
     return AccessEntry(request, NO_STATUS, "lost", [], 0, int((now - lost.started) * 1e9), "")

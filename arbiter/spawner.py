@@ -11,6 +11,8 @@ import setproctitle
 from heeler.arbiter import events, forking, signals
 from heeler.arbiter.generations import Settings
 from heeler.arbiter.herd import Member
+from heeler.arbiter.listener.role import ListenerRole
+from heeler.arbiter.policy import LISTENER, WORKER
 from heeler.arbiter.rows import Rows
 from heeler.arbiter.server_view import Hooks, ServerView, WorkerView
 from heeler.plugins.exit_status import ExitStatus
@@ -20,10 +22,18 @@ from heeler.workers.logs import event
 from heeler.workers.scoreboard import Row
 from heeler.workers.sources import Listener
 
+HANDED: Final = ("connection", "request")
+"""The values of `dispatch` with which a listener accepts, and workers are handed connections."""
+
 
 def title(role: str, name: str | None) -> str:
     """Return a process title: `heeler: worker 1 [shop]`."""
     return f"heeler: {role} [{name}]" if name else f"heeler: {role}"
+
+
+def accepts(role: str, dispatch: str) -> bool:
+    """Whether a child of that role accepts connections from the listening sockets itself."""
+    return (role == LISTENER) == (dispatch in HANDED)
 
 
 class Spawner:
@@ -48,7 +58,8 @@ class Spawner:
             OSError: the system refused.
         """
         loaded, logs = settings.loaded, settings.logs
-        listeners = settings.listeners_of(spawn.slot)
+        is_worker = spawn.role == WORKER
+        listeners = settings.listeners_of(spawn.slot) if accepts(spawn.role, loaded.config.dispatch) else []
         view = WorkerView(spawn.age, spawn.slot, spawn.generation, loaded.config, logs.worker)
         row = self._rows.take(spawn)
         try:
@@ -56,7 +67,8 @@ class Spawner:
         except OSError:
             self._rows.give_back(row)
             raise
-        Hooks(logs).call(loaded.config, "pre_fork", self._server, view)
+        if is_worker:
+            Hooks(logs).call(loaded.config, "pre_fork", self._server, view)
         with signals.held_back() as mask:
             try:
                 pid = forking.fork()
@@ -71,7 +83,7 @@ class Spawner:
         theirs.close()
         view.pid = pid
         row.set("pid", pid)
-        return Member(spawn.age, pid, ours, row, loaded, view, listeners)
+        return Member(spawn.age, pid, spawn.role, ours, row, loaded, view, listeners)
 
     def _live(
         self,
@@ -98,12 +110,13 @@ class Spawner:
                 age=spawn.age,
                 row=row,
                 channel=channel,
+                pages=self._rows.board.rows,
                 listeners=listeners,
                 logs=logs,
                 server=self._server,
                 given=loaded.given,
             )
-            status = loaded.worker_class(boot).main()
+            status = (loaded.worker_class if spawn.role == WORKER else ListenerRole)(boot).main()
         except BaseException as error:
             event(logs.error, logging.CRITICAL, "worker failed", exc_info=error, slot=spawn.slot, pid=os.getpid())
         finally:

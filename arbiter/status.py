@@ -15,7 +15,7 @@ from heeler.plugins.errors import HeelerError
 from heeler.workers.scoreboard import FIELDS, Reload, Role, Row, Scoreboard, State
 
 _LINK: Final = "/memfd:heeler-scoreboard"
-_HEADINGS: Final = ("SLOT", "PID", "STATE", "GEN", "UP", "REQUESTS", "CONNS", "BUSY", "BEAT", "IN FLIGHT")
+_HEADINGS: Final = ("ROLE", "SLOT", "PID", "STATE", "GEN", "UP", "REQUESTS", "CONNS", "BUSY", "BEAT", "IN FLIGHT")
 
 
 def run(pid: int | None, pidfile: str | None, as_json: bool) -> int:
@@ -163,7 +163,7 @@ def _cells(child: dict[str, object]) -> tuple[str, ...]:
     first = f"{running[0]['request']} {_span(running[0]['seconds'])}" if running else ""
     more = f" (+{len(running) - 1})" if len(running) > 1 else ""
     numbers = (str(child[name]) for name in ("requests", "connections", "in_flight"))
-    place = (str(child["slot"]), str(child["pid"]), str(child["state"]), str(child["generation"]))
+    place = (str(child["role"]), str(child["slot"]), str(child["pid"]), str(child["state"]), str(child["generation"]))
     return (*place, _span(child["up_s"]), *numbers, _span(child["beat_s"]), first + more)
 
 

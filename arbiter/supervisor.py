@@ -21,6 +21,7 @@ from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.generations import Generations
 from heeler.arbiter.heartbeats import Heartbeats
 from heeler.arbiter.herd import Herd, Member
+from heeler.arbiter.introductions import Introductions
 from heeler.arbiter.loans import Loans
 from heeler.arbiter.policy import WORKER, Phase, Policy
 from heeler.arbiter.post_mortem import lost_with
@@ -28,7 +29,7 @@ from heeler.arbiter.rows import Rows, longest
 from heeler.arbiter.server_view import ServerView
 from heeler.arbiter.signals import SignalQueue
 from heeler.arbiter.sockets import Sockets
-from heeler.arbiter.spawner import Spawner, settle_memory
+from heeler.arbiter.spawner import HANDED, Spawner, settle_memory
 from heeler.plugins.errors import HeelerError
 from heeler.workers.logs import event
 from heeler.workers.messages import Leaving, Message
@@ -49,7 +50,8 @@ _ASLEEP_S: Final = 1.0
 def limits_of(loaded: Loaded) -> events.Limits:
     """Return what the settings say about supervision."""
     config = loaded.config
-    return events.Limits(config.workers, config.boot_timeout, config.graceful_timeout)
+    listeners = int(config.dispatch in HANDED)
+    return events.Limits(config.workers, config.boot_timeout, config.graceful_timeout, listeners=listeners)
 
 
 class Supervisor:
@@ -101,6 +103,7 @@ class Supervisor:
         self._happened: deque[events.Event] = deque()
         self._is_stepping = False
         self._heartbeats: Final = Heartbeats()
+        self._introductions: Final = Introductions()
         self._loans: Final = Loans()
         self._exit: events.Exit | None = None
         self._on_signal: Final[Mapping[int, Callable[[], None]]] = {
@@ -204,8 +207,10 @@ class Supervisor:
         self._herd.remove(member)
         cut = lost_with(member.row, self._generations.logs, member.view.slot, member.pid)
         self._rows.give_back(member.row)
-        self._server.WORKERS.pop(member.pid, None)
-        self._generations.call_hook("child_exit", self._server, member.view)
+        self._introductions.bury(member, self._herd)
+        if member.role == WORKER:
+            self._server.WORKERS.pop(member.pid, None)
+            self._generations.call_hook("child_exit", self._server, member.view)
         self._step(events.Exited(member.age, _how(status), cut))
 
     def _reload(self) -> None:
@@ -272,6 +277,8 @@ class Supervisor:
                 self._workers_changed(new, old)
             case events.ReloadStep():
                 self._generations.step(action, self._rows.board)
+                if action.at == "committed":
+                    self._introductions.tell_addresses(self._generations.listeners, self._herd)
             case events.Exit():
                 self._exit = action
             case _:
@@ -286,8 +293,16 @@ class Supervisor:
         self._herd.add(member)
         self._listening[member.channel.fileno()] = member
         self._poll.register(member.channel.fileno(), select.POLLIN)
-        self._server.WORKERS[member.pid] = member.view
+        if member.role == WORKER:
+            self._server.WORKERS[member.pid] = member.view
+        self._introduce()
         self._step(events.Forked(spawn.age, member.pid))
+
+    def _introduce(self) -> None:
+        try:
+            self._introductions.introduce(self._herd)
+        except OSError as error:  # tried again with the next child
+            self._log(events.Log("error", "worker not introduced", (("reason", error.strerror),)))
 
     def _send(self, age: int, message: Message) -> None:
         member = self._herd.get(age)

@@ -14,6 +14,9 @@ class AccessFields(Protocol):
 class AccessRequest(Protocol):
     """What the access log reads of a request; `heeler.workers.http.request.Request` has it."""
 
+    queue_ns: int
+    """How long it waited before a worker took it up."""
+
     @property
     def method(self) -> str:
         """The method as sent."""

@@ -77,6 +77,9 @@ ATOMS: Final[Mapping[str, Atom]] = MappingProxyType(
         "M": Atom("the duration in whole milliseconds", "entry.duration_ns // 1_000_000", is_number=True),
         "D": Atom("the duration in whole microseconds", "entry.duration_ns // 1_000", is_number=True),
         "L": Atom("the duration in seconds, with six decimals", "'%.6f' % (entry.duration_ns / 1e9)"),
+        "queue": Atom(
+            "the seconds that it waited for a worker, with six decimals", "'%.6f' % (request.queue_ns / 1e9)"
+        ),
         "p": Atom("the worker's process id, `<41>`", "'<%d>' % getpid()"),
     }
 )

@@ -190,6 +190,8 @@ class AsgiWorker(ReactorWorker):
     def response_done(self, exchange: Exchange) -> None:
         """The response is complete, or cut; the application may go on."""
         self._in_flight.leave(exchange.entry)
+        if self.home is not None:
+            self.tell_room()
         self.deadline_at(self.last_response_ns / 1e9 + SWEEP_S)  # the turn that shows what was counted
 
     @override

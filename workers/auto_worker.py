@@ -14,7 +14,7 @@ from heeler.workers.asgi_settings import ASGI_SETTINGS
 from heeler.workers.base import Connection, Worker
 from heeler.workers.event_loop import LOOP
 
-_KEPT: Final = ("sources", "application", "draining", "keep_alive", "_signals", "_is_orphan", "_held")
+_KEPT: Final = ("sources", "application", "draining", "keep_alive", "home", "_signals", "_is_orphan", "_held")
 """What the boot has done to the object so far."""
 
 

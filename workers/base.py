@@ -6,10 +6,11 @@ is here: booting, readiness, admission, heartbeat, signals, messages, limits, dr
 
 import abc
 import atexit
+import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import ClassVar, Final, final
 
 from typing_extensions import override
@@ -20,14 +21,23 @@ from heeler.plugins.setting import Setting
 from heeler.workers import at_fork, messages, orphan, privileges, scoreboard
 from heeler.workers.application import Application, load, traceback_of
 from heeler.workers.boot import Boot
+from heeler.workers.channel import OUT_OF_DESCRIPTORS
+from heeler.workers.dispatch_source import DispatchSource
 from heeler.workers.drain import LINGER_S, ORPHAN_LINGER_S, Drain
 from heeler.workers.interface import check_pair
 from heeler.workers.loan import received
 from heeler.workers.logs import event
-from heeler.workers.poller import READ, Poller
 from heeler.workers.quota import Quota
 from heeler.workers.signals import WorkerSignals
-from heeler.workers.sources import EXHAUSTED, ChannelSource, Connection, ListeningSource, SignalSource, Source
+from heeler.workers.sources import (
+    EXHAUSTED,
+    AcceptingSource,
+    ChannelSource,
+    Connection,
+    ListeningSource,
+    SignalSource,
+    Source,
+)
 from heeler.workers.tally import Tally
 
 __all__ = ["API_VERSION", "Boot", "Connection", "Drain", "Worker"]
@@ -37,6 +47,9 @@ API_VERSION: Final = 1
 
 ACCEPT_PAUSE_S: Final = 0.1
 """How long accepting stops after the system ran out of descriptors or memory."""
+
+CATCH_UP_S: Final = 0.05
+"""How soon a listener that was too busy to hear a worker is told again."""
 
 ACCEPT_BURST: Final = 16
 """Connections accepted in a row before others get a turn."""
@@ -71,6 +84,8 @@ class Worker(abc.ABC):
     """Modules that must be installed; checked before any fork."""
     ready_after_setup: ClassVar[bool] = True
     """False where `run` calls `announce` itself, once it can serve: for loops that can be entered only once."""
+    keeps_connections: ClassVar[bool] = True
+    """False where a connection that a listener has handed over goes back to it after each response."""
     tally_class: ClassVar[type[Tally]] = Tally
     """What counts its requests; another one where several threads count."""
 
@@ -106,7 +121,10 @@ class Worker(abc.ABC):
         self._is_set_up = False
         self._is_orphan = False
         self._is_quitting = False
-        self._listening: list[ListeningSource] = []
+        self.home: DispatchSource | None = None
+        """Where connections come from that a listener hands over."""
+        self._keeps = type(self).keeps_connections or boot.config.dispatch == "connection"
+        self._listening: list[AcceptingSource] = []
         self._held: list[at_fork.Closable] = [*boot.listeners, boot.channel]
         """What no process may keep that the application forks."""
         self._accept_again_at: float | None = None
@@ -218,12 +236,16 @@ class Worker(abc.ABC):
         if self.draining is not None:
             return False
         self._listening = [ListeningSource(listener) for listener in self.boot.listeners]
+        if self.home is not None:
+            self._listening.append(self.home)
         self.sources += self._listening
         self._announce_sources()
         self.words[scoreboard.READY_AT] = time.monotonic_ns()
         self.words[scoreboard.STATE] = scoreboard.State.READY
         self.tick()
         self.boot.channel.send(messages.Ready(type(self).name))
+        if self.home is not None:
+            self._tell_home(self.home)
         return True
 
     def _load(self) -> Application:
@@ -246,10 +268,14 @@ class Worker(abc.ABC):
 
     @final
     def begin_drain(self, drain: Drain) -> None:
-        """Show that the worker drains; let go of the listening sources, unless it is the last to use them."""
+        """Show that the worker drains; let go of where connections come from, unless it is the last to use them."""
         self.words[scoreboard.STATE] = scoreboard.State.DRAINING
         if not drain.last:
-            self.close_listeners()
+            for source in list(self._listening):
+                if source.is_shared:
+                    self._drop(source)
+                else:
+                    source.leave()
 
     def _finish(self) -> ExitStatus:
         drain = self.draining
@@ -277,7 +303,7 @@ class Worker(abc.ABC):
         if isinstance(source, ChannelSource | SignalSource):
             source.read()
             return
-        assert isinstance(source, ListeningSource), source
+        assert isinstance(source, AcceptingSource), source
         for _ in range(ACCEPT_BURST):
             if self.room() <= 0:
                 return
@@ -287,8 +313,12 @@ class Worker(abc.ABC):
                 self._accept_failed(error)
                 return
             if connection is None:
+                if not source.is_shared and source.is_over:
+                    self._drop(source)
                 return
-            self.words[scoreboard.ACCEPTED] += 1
+            self.words[scoreboard.ACCEPTED] += source.is_shared  # else the listener has counted it
+            if connection.home is not None:
+                self._was_handed(connection, connection.home)
             self.handle(connection)
 
     def _announce_sources(self) -> None:
@@ -319,12 +349,74 @@ class Worker(abc.ABC):
     def close_listeners(self) -> None:
         """Accept no more, for good."""
         self._accept_again_at = None
-        listening, self._listening = self._listening, []
-        if listening:
-            self.sources = [source for source in self.sources if source not in listening]
+        for source in list(self._listening):
+            self._drop(source)
+
+    def _drop(self, source: AcceptingSource) -> None:
+        if source not in self._listening:
+            return  # in a turn of the loop within this one
+        self._listening.remove(source)
+        if source in self.sources:
+            self.sources.remove(source)
             self._announce_sources()
-            for source in listening:
-                source.close()
+        if source is not self.home:  # over which connections still go back
+            source.close()
+
+    # -- the listener that hands over connections
+
+    def _was_handed(self, connection: Connection, home: DispatchSource) -> None:
+        if self._keeps:
+            home.taken(connection.number)
+            connection.home = None
+        elif home is not self.home and self.home is not None and not self.home.is_leaving:
+            self.home.late()
+
+    def busy(self) -> int:
+        """Return how many requests a listener knows of that are not over yet."""
+        return 0
+
+    def home_changed(self) -> None:
+        """There is another listener: what the one before it knew of may go there."""
+
+    def _attach(self, message: messages.Attach) -> None:
+        """There is a listener, the first or another one; of an earlier one there may still be something to read."""
+        if not message.fds:
+            event(self.log, logging.ERROR, "listener not reached", slot=self.slot, reason=OUT_OF_DESCRIPTORS)
+            return
+        (fd,) = message.fds
+        if self.home is not None and self.home not in self._listening:
+            self.home.close()
+        self.home = home = DispatchSource(fd, self.boot.pages[message.page], self.log)
+        os.register_at_fork(after_in_child=home.close)
+        if self.is_booting:
+            return
+        self._listening.append(home)
+        if self.draining is None:
+            self._tell_home(home)
+        else:
+            home.leave()
+        self.resume_accept()
+
+    def _tell_home(self, home: DispatchSource) -> None:
+        home.serves(self._capacity(), keeps=self._keeps, busy=self.busy())
+        self.home_changed()
+
+    @contextlib.contextmanager
+    def making_way(self) -> Iterator[None]:
+        """Meanwhile a request only waits for its client, and makes way where a listener has another.
+
+        For classes that run few at once and keep connections; the others say that a connection is slow.
+        """
+        self.words[scoreboard.CAPACITY] += 1
+        self.tell_room()
+        try:
+            yield
+        finally:
+            self.words[scoreboard.CAPACITY] -= 1
+
+    def _capacity(self) -> int:
+        """Return how many requests run at once; the class has said so on the scoreboard, or sets no other limit."""
+        return int(self.words[scoreboard.CAPACITY]) or int(self.config.worker_connections)
 
     @final
     def accept_rest(self) -> bool:
@@ -336,11 +428,18 @@ class Worker(abc.ABC):
         Returns:
             Whether they are still open.
         """
-        for source in self._listening:
+        for source in list(self._listening):
             self.accept(source)
-        if self._listening and not self._backlog():
-            self.close_listeners()
+        self.drop_ended()
         return self.accepting
+
+    @final
+    def drop_ended(self) -> None:
+        """Close the sources from which nothing more comes."""
+        for source in [source for source in self._listening if source.is_over]:
+            self._drop(source)
+
+    # -- sockets that the arbiter lends
 
     def _borrow(self, loan: messages.Lend) -> None:
         """Accept from the sockets of vacant slots, too."""
@@ -361,23 +460,10 @@ class Worker(abc.ABC):
 
     def _give_back(self, numbers: Collection[int]) -> None:
         """Accept no more from sockets that were lent: their slots have workers again."""
-        given = [source for source in self._listening if source.listener.number in numbers]
-        self._listening = [source for source in self._listening if source not in given]
-        self.sources = [source for source in self.sources if source not in given]
-        self._announce_sources()
-        for source in given:
-            self._held.remove(source.listener)
-            source.close()
-
-    def _backlog(self) -> bool:
-        """Whether a connection waits to be accepted."""
-        poller = Poller()
-        try:
-            for source in self._listening:
-                poller.register(source.fileno(), READ)
-            return bool(poller.poll(0))
-        finally:
-            poller.close()
+        for source in list(self._listening):
+            if isinstance(source, ListeningSource) and source.listener.number in numbers:
+                self._held.remove(source.listener)
+                self._drop(source)
 
     @property
     def accepting(self) -> bool:
@@ -395,6 +481,12 @@ class Worker(abc.ABC):
         """
         self.words[scoreboard.BEAT_AT] = time.monotonic_ns()
         self.tally.show()
+        home = self.home
+        if home is not None and home.is_behind:
+            home.flush()
+            return CATCH_UP_S
+        if home is not None:
+            self.tell_room()
         if self._accept_again_at is None:
             return self._beat_interval_s
         wait = self._accept_again_at - time.monotonic()
@@ -402,6 +494,16 @@ class Worker(abc.ABC):
             self.resume_accept()
             return self._beat_interval_s
         return min(wait, self._beat_interval_s)
+
+    @final
+    def tell_room(self) -> None:
+        """Tell the listener that there is room, where it waits for that.
+
+        `tick` does; a class calls it after a request where the next `tick` may not be soon.
+        """
+        home = self.home
+        if self._keeps and home is not None and home.is_awaited and self.words[scoreboard.IN_FLIGHT] < self._capacity():
+            home.has_room()
 
     # -- connections and requests
 
@@ -441,6 +543,8 @@ class Worker(abc.ABC):
                 self.quit()
             case messages.ReopenLogs():
                 self.boot.logs.reopen()
+            case messages.Attach():
+                self._attach(message)
             case messages.Lend():
                 self._borrow(message)
             case messages.TakeBack(numbers):
@@ -452,7 +556,8 @@ class Worker(abc.ABC):
     def stop(self, timeout_s: float, *, last: bool, linger_s: float = LINGER_S) -> None:
         """Begin to drain; a second call can only shorten it."""
         deadline = time.monotonic() + timeout_s
-        self.keep_alive = False
+        if last or self.config.dispatch != "request":  # else connections go on in another worker
+            self.keep_alive = False
         if self.draining is None:
             self.draining = Drain(deadline, last, min(linger_s, timeout_s))
         else:

@@ -24,7 +24,8 @@ class Boot:
         age: counts children since the start, from 1.
         row: the worker's page of the scoreboard.
         channel: the worker's end.
-        listeners: the listening sockets, in the order of `bind`.
+        pages: all pages of the scoreboard.
+        listeners: the listening sockets it accepts from, in the order of `bind`.
         logs: set up before the fork.
         server: what hooks get as `server`.
     """
@@ -36,6 +37,7 @@ class Boot:
     age: int
     row: Row
     channel: Channel
+    pages: Sequence[Row]
     listeners: Sequence[Listener]
     logs: Logs
     server: object

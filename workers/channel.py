@@ -1,18 +1,35 @@
 """One end of the pair of sockets between the arbiter and a child."""
 
 import array
-import dataclasses
 import os
 import socket
 from typing import Final, Self
 
 from heeler.workers import messages
 
-MAX_FDS: Final = 64
-"""The most descriptors that one message may bring; the kernel takes 253."""
+_CLOEXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_INT_BYTES: Final = array.array("i").itemsize
+ROOM: Final = socket.CMSG_SPACE(messages.MAX_FDS * _INT_BYTES)
+"""Bytes of ancillary data that may come with a message."""
 
-_ROOM_FOR_FDS: Final = socket.CMSG_SPACE(MAX_FDS * array.array("i").itemsize)
-_CLOSE_ON_EXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+
+OUT_OF_DESCRIPTORS: Final = "this process may not have so many open files"
+"""Why descriptors do not arrive."""
+
+
+def descriptors(ancillary: list[tuple[int, int, bytes]]) -> tuple[int, ...]:
+    """Return the descriptors that recvmsg(2) has brought: fewer than were sent where this process has too many.
+
+    They are closed on exec.
+    """
+    fds = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(data[: len(data) // _INT_BYTES * _INT_BYTES])
+    if not _CLOEXEC:
+        for fd in fds:
+            os.set_inheritable(fd, False)
+    return tuple(fds)
 
 
 class Channel:
@@ -46,12 +63,13 @@ class Channel:
         return self.sock.fileno()
 
     def send(self, message: messages.Message) -> bool:
-        """Send `message`, with the descriptors it names; False if the other end is gone or its queue is full."""
-        beside = []
-        if isinstance(message, messages.Lend):
-            beside.append((socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", message.fds)))
+        """Send `message` and its descriptors; False if the other end is gone or its queue is full."""
+        fds = array.array("i", messages.fds_of(message))
         try:
-            self.sock.sendmsg([messages.encode(message)], beside)
+            if fds:
+                self.sock.sendmsg([messages.encode(message)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+            else:
+                self.sock.send(messages.encode(message))
         except (BlockingIOError, ConnectionError):
             return False
         return True
@@ -63,10 +81,11 @@ class Channel:
             EOFError: the other end is gone. A peer that closed with unread data
                 is reported by the kernel as a reset; here both are end-of-file.
         """
-        fds: list[int] = []
+        fds: tuple[int, ...] = ()
         try:
             if self.takes_fds:
-                datagram, fds = self._receive_with_fds()
+                datagram, ancillary, _, _ = self.sock.recvmsg(messages.MAX_BYTES, ROOM, _CLOEXEC)
+                fds = descriptors(ancillary)
             else:
                 datagram = self.sock.recv(messages.MAX_BYTES)
         except BlockingIOError:
@@ -75,20 +94,7 @@ class Channel:
             datagram = b""
         if not datagram:
             raise EOFError("the other end of the channel is gone")
-        message = messages.decode(datagram)
-        if isinstance(message, messages.Lend):
-            return dataclasses.replace(message, fds=fds)
-        for fd in fds:
-            os.close(fd)
-        return message
-
-    def _receive_with_fds(self) -> tuple[bytes, list[int]]:
-        datagram, beside, _flags, _address = self.sock.recvmsg(messages.MAX_BYTES, _ROOM_FOR_FDS, _CLOSE_ON_EXEC)
-        fds = array.array("i")
-        for level, kind, data in beside:
-            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
-        return datagram, fds.tolist()
+        return messages.decode(datagram, fds)
 
     def close(self) -> None:
         """Close this end; harmless when already closed."""

@@ -69,6 +69,8 @@ class Runner:
                     os._exit(1)  # a child of the application has nothing more to do
                 leave(entry)
                 worker.free += 1
+                if worker.home is not None:
+                    worker.tell_room()
                 connection.running = False
                 if keep_alive and connection.calm:
                     # It has not waited for anything, and the reactor knows nothing of it.

@@ -5,6 +5,7 @@ import logging
 import math
 import socket
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
@@ -20,6 +21,7 @@ from heeler.workers.http.request import END, Request
 from heeler.workers.http.response import CONTINUE
 from heeler.workers.logs import event
 from heeler.workers.poller import READ
+from heeler.workers.queue_time import FIELD, proxied_ns
 from heeler.workers.scoreboard import TIMEOUTS
 from heeler.workers.sources import Connection
 
@@ -54,14 +56,19 @@ class HttpConnection(ClientWriter):
         "_receive",
         "_request",
         "_tally",
+        "address",
         "came_at",
         "closing",
         "environ",
         "fresh_until",
+        "home",
+        "is_slow",
+        "number",
         "queued",
         "refusal",
         "run_until",
         "running",
+        "since_ns",
         "trusted",
         "waiting",
     )
@@ -70,6 +77,14 @@ class HttpConnection(ClientWriter):
         sock = connection.sock
         super().__init__(worker, sock, connection.peer)
         self.environ = environ
+        self.address = connection.address
+        self.home = connection.home
+        """The listener that knows of it, and gets it back."""
+        self.number = connection.number
+        self.since_ns = connection.since_ns
+        """Since when its first request waits, CLOCK_MONOTONIC; 0 where nobody knows."""
+        self.is_slow = False
+        """Whether that was told that it waits for its client, and no request of it runs."""
         self.trusted = worker.gateway.trusts(connection.peer[0])
         self._receive = sock.recv
         self._parser = RequestParser(worker.limits, worker.field_reader)
@@ -103,6 +118,18 @@ class HttpConnection(ClientWriter):
         self._enqueue(request, body)
         self._settle()
 
+    @override
+    def _wait_for(self, mask: int, handler: Callable[[int], None], timeout_s: float) -> None:
+        if self.home is not None and not self.running:
+            self.slow_down()
+        super()._wait_for(mask, handler, timeout_s)
+
+    def slow_down(self) -> None:
+        """From now on it has to wait for its client; the listener, where there is one, counts it no more."""
+        if self.home is not None and not self.is_slow:
+            self.is_slow = True
+            self.worker.slowed(self, self.home)
+
     # -- reading
 
     def on_readable(self, _mask: int) -> None:
@@ -118,6 +145,8 @@ class HttpConnection(ClientWriter):
         if self.calm:
             request = self._quick(data)
             if request is not None:
+                if self.since_ns or (self.trusted and FIELD in request.fields.environ):
+                    self._note_queue(request)
                 self.worker.take(self, request, None)
                 return
         if not data:
@@ -133,6 +162,7 @@ class HttpConnection(ClientWriter):
         request = events[0]
         if type(request) is not Request:
             return False
+        self._note_queue(request)
         if len(events) == 1 and request.complete:
             self.worker.take(self, request, None)
             return True
@@ -164,12 +194,22 @@ class HttpConnection(ClientWriter):
 
     def _begin(self, request: Request) -> None:
         """A head is complete."""
+        self._note_queue(request)
         if request.complete:
             self._enqueue(request, None)
             return
         self._request = request
         self._body = RequestBody(self.worker.body_memory, self.worker.spool_dir)
         self._asks_on = request.expects_continue
+
+    def _note_queue(self, request: Request) -> None:
+        """Find out how long a request has waited, by the listener's word and by a proxy's."""
+        waited_ns, self.since_ns = time.monotonic_ns() - self.since_ns if self.since_ns else 0, 0
+        if self.trusted and FIELD in request.fields.environ:
+            waited_ns += proxied_ns(request.fields.environ[FIELD])
+        if waited_ns and not request.queue_ns:
+            request.queue_ns = waited_ns
+            self._tally.queued(waited_ns)
 
     def _keep(self, data: bytes) -> None:
         assert self._body is not None, "body bytes before a head"
@@ -234,6 +274,8 @@ class HttpConnection(ClientWriter):
             if handler == self.on_head:
                 self.deadline = deadline
         else:
+            if worker.returns_idle and worker.give_back(self):
+                return
             self._wait_for(READ, self.on_readable, worker.keepalive)
             self.calm = True
             worker.became_idle()
@@ -246,6 +288,11 @@ class HttpConnection(ClientWriter):
         except ClientGoneError:
             return False
         return self._outbox is None
+
+    def await_first(self) -> None:
+        """Nothing has come yet, though something was to be expected."""
+        self._wait_for(READ, self.on_readable, self.worker.header_timeout)
+        self.calm = True
 
     def on_head(self, mask: int) -> None:
         """More of a request that came in pieces."""
@@ -385,6 +432,8 @@ class HttpConnection(ClientWriter):
         self.closed = True
         self.worker.forget(self)
         self.sock.close()
+        if self.home is not None:
+            self.worker.lost(self)
         self._drop_body()
         self.drop_waiting()
         if self._outbox is not None:

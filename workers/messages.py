@@ -1,11 +1,12 @@
 """Everything the arbiter and its children say to each other.
 
-One frozen dataclass a message, fields of JSON types only. One message is one
-datagram on a SOCK_SEQPACKET pair, so the kernel keeps the borders.
+One frozen dataclass a message, fields of JSON types only; descriptors travel beside it, in `fds`.
+One message is one datagram on a SOCK_SEQPACKET pair, so the kernel keeps the borders.
 """
 
 import dataclasses
 import json
+from collections.abc import Sequence
 
 MAX_BYTES = 65536
 """The largest datagram; texts are cut to fit."""
@@ -76,6 +77,60 @@ class ReopenLogs:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Attach:
+    """Arbiter to worker: a listener hands you connections from now on.
+
+    Args:
+        page: of the listener, on the scoreboard.
+        fds: the worker's end of the pair of sockets.
+    """
+
+    page: int
+    fds: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Join:
+    """Arbiter to listener: there is another worker; it says itself when it serves.
+
+    Args:
+        age: its name.
+        slot: its place.
+        page: its page of the scoreboard.
+        fds: the listener's end of the pair of sockets, and a copy of the worker's.
+    """
+
+    age: int
+    slot: int
+    page: int
+    fds: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Leave:
+    """Arbiter to listener: a worker is gone, and was reaped.
+
+    Args:
+        age: its name.
+    """
+
+    age: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Listen:
+    """Arbiter to listener: after a reload, these are the listening sockets.
+
+    Args:
+        addresses: of them, as `Address.parse` reads them.
+        fds: the sockets, in the same order.
+    """
+
+    addresses: tuple[str, ...]
+    fds: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Lend:
     """Arbiter to child: accept from these sockets as well, whose slots are vacant.
 
@@ -84,8 +139,8 @@ class Lend:
         fds: their descriptors, in the same order. Each side has its own: they travel beside the datagram.
     """
 
-    numbers: list[int]
-    fds: list[int]
+    numbers: tuple[int, ...]
+    fds: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -96,19 +151,29 @@ class TakeBack:
         numbers: of the listeners.
     """
 
-    numbers: list[int]
+    numbers: tuple[int, ...]
 
 
-Message = Ready | BootFailed | Retire | Leaving | Stop | Quit | ReopenLogs | Lend | TakeBack
+Message = (
+    Ready | BootFailed | Retire | Leaving | Stop | Quit | ReopenLogs | Lend | TakeBack | Attach | Join | Leave | Listen
+)
 
-_BY_NAME: dict[str, type[Message]] = {
-    kind.__name__: kind for kind in (Ready, BootFailed, Retire, Leaving, Stop, Quit, ReopenLogs, Lend, TakeBack)
-}
+_KINDS = (Ready, BootFailed, Retire, Leaving, Stop, Quit, ReopenLogs, Lend, TakeBack, Attach, Join, Leave, Listen)
+_BY_NAME: dict[str, type[Message]] = {kind.__name__: kind for kind in _KINDS}
+
+MAX_FDS = 64
+"""The most descriptors that one message brings."""
+
+
+def fds_of(message: Message) -> tuple[int, ...]:
+    """Return the descriptors that travel with `message`."""
+    return message.fds if isinstance(message, Attach | Join | Listen | Lend) else ()
 
 
 def encode(message: Message) -> bytes:
     """Return the datagram for `message`; long texts are cut to `MAX_BYTES`."""
     fields = dataclasses.asdict(message)
+    fields.pop("fds", None)
     raw = json.dumps([type(message).__name__, fields]).encode()
     if len(raw) > MAX_BYTES:
         # Escapes make a character up to 6 bytes long (12 outside the BMP, as a pair).
@@ -118,14 +183,22 @@ def encode(message: Message) -> bytes:
     return raw
 
 
-def decode(datagram: bytes) -> Message:
+def decode(datagram: bytes, fds: Sequence[int] = ()) -> Message:
     """Return the message in `datagram`.
+
+    Args:
+        datagram: as `encode` made it.
+        fds: the descriptors that came with it.
 
     Raises:
         ValueError: it is none of ours.
     """
     try:
         name, fields = json.loads(datagram)
+        if fds:
+            fields["fds"] = tuple(fds)
+        for name_of_list in [key for key, value in fields.items() if isinstance(value, list)]:
+            fields[name_of_list] = tuple(fields[name_of_list])
         return _BY_NAME[name](**fields)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a message: {datagram[:80]!r}") from error

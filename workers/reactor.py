@@ -6,6 +6,7 @@ a slow client costs a descriptor, not a worker.
 
 import abc
 import collections
+import contextlib
 import heapq
 import math
 import os
@@ -20,13 +21,24 @@ from heeler.workers import scoreboard
 from heeler.workers.base import Boot, Drain, Worker
 from heeler.workers.body import RequestBody
 from heeler.workers.client_writer import ClientWriter
+from heeler.workers.dispatch_source import DispatchSource
+from heeler.workers.handover import UNKNOWN, Tail
 from heeler.workers.http.fields import FieldReader
 from heeler.workers.http.limits import Limits
 from heeler.workers.http.request import Request
 from heeler.workers.http_connection import HttpConnection
 from heeler.workers.poller import EXCLUSIVE, READ, Poller
-from heeler.workers.sources import Connection, ListeningSource, Source
+from heeler.workers.sources import AcceptingSource, Connection, Source
 from heeler.workers.wsgi import Gateway
+
+ABSENT: Final = -1
+"""The mask of a client that the poller does not have."""
+
+SHED_S: Final = 0.1
+"""How often a worker that keeps connections compares itself with others."""
+
+SHED_AT_MOST: Final = 64
+"""How many idle connections it gives away at a time."""
 
 SWEEP_S: Final = 0.25
 """Deadlines are looked at no more often than this, however many connections there are."""
@@ -68,6 +80,12 @@ class ReactorWorker(Worker):
         """Connections with a whole request that waits for its turn."""
         self.free = 1
         """How many more requests may start now."""
+        self.returns_idle: Final = config.dispatch == "request"
+        """Whether idle connections may go back to a listener."""
+        self._sheds: Final = self._keeps and self.returns_idle
+        self._shed_at = 0.0
+        self.is_busier = False
+        """Whether others have so much less to do that idle connections had better go there."""
         self._turns = 0
         """How often the loop was turned, turns within turns included."""
         self._sweep_at = math.inf
@@ -124,6 +142,8 @@ class ReactorWorker(Worker):
             self.run_ready()
         if self._sweep_at < math.inf:
             self._sweep()
+        if self._sheds and time.monotonic() >= self._shed_at:
+            self._shed()
 
     def run_ready(self) -> None:
         """Run what waits: one request of each connection that waits now, oldest first."""
@@ -157,8 +177,12 @@ class ReactorWorker(Worker):
             self._evict_idle()
         self.connections[client.fd] = client
         self.opened()
+        # One that is to go on elsewhere is looked at after each response.
+        client.calm = self.draining is None or not self.returns_idle or connection.home is not None
+        if connection.home is not None:
+            self._handle_handed(client)
+            return
         client.mask = READ
-        client.calm = True
         self._handlers[client.fd] = client.handler
         self._poller.register(client.fd, READ)
         client.came_at = now = time.monotonic()
@@ -169,18 +193,31 @@ class ReactorWorker(Worker):
         # Most clients have sent their request by now.
         client.on_readable(READ)
 
+    def _handle_handed(self, client: HttpConnection) -> None:
+        """Serve a connection whose request has come; mostly it is answered, and gone, before it is waited for."""
+        client.mask = ABSENT
+        client.deadline = client.fresh_until = self.deadline_in(self.header_timeout)
+        client.on_readable(READ)
+        if client.mask == ABSENT and client.calm and not client.running and not client.closed:
+            client.await_first()  # it had sent nothing
+
     def watch(self, client: ClientWriter, mask: int, timeout_s: float) -> float:
         """Wait for `mask` on `client`'s socket; return the deadline."""
         self._handlers[client.fd] = client.handler
         if mask != client.mask:
+            if client.mask == ABSENT:
+                self._poller.register(client.fd, mask)
+            else:
+                self._poller.modify(client.fd, mask)
             client.mask = mask
-            self._poller.modify(client.fd, mask)
         return self.deadline_in(timeout_s)
 
     def let_go(self, client: ClientWriter) -> None:
         """Wait for nothing on `client`'s socket until it is taken back: another has it."""
-        del self._handlers[client.fd]
-        self._poller.unregister(client.fd)
+        if client.mask != ABSENT:
+            del self._handlers[client.fd]
+            self._poller.unregister(client.fd)
+            client.mask = ABSENT
 
     def take_back(self, client: ClientWriter) -> None:
         """Its socket is the reactor's again; it is waited for nothing yet."""
@@ -195,6 +232,73 @@ class ReactorWorker(Worker):
             self._poller.unregister(client.fd)
         self.closed()
         self.became_idle()
+
+    # -- connections that a listener has handed over
+
+    @override
+    def busy(self) -> int:
+        return sum(client.home is not None and not client.is_slow for client in self.connections.values())
+
+    @override
+    def home_changed(self) -> None:
+        for client in list(self.connections.values()):
+            if client.home is not None and client.idle:
+                self.give_back(client)
+
+    def slowed(self, client: HttpConnection, home: DispatchSource) -> None:
+        """A connection that a listener knows of waits for its client, and no request of it runs."""
+        if not home.slow(client.number):
+            self._over_for_another(home)
+
+    def _over_for_another(self, home: DispatchSource) -> None:
+        """A request is over that was counted as `busy` for the listener after `home`."""
+        if self.home is not None and self.home is not home:
+            self.home.gone(UNKNOWN)
+
+    def give_back(self, client: HttpConnection) -> bool:
+        """Hand an idle connection back to the listener, from where another worker may get it.
+
+        Returns:
+            False where it stays: the listener is gone, or it is to stay.
+        """
+        home, ours = client.home, self.home
+        if home is not None and home.back(client.number):
+            is_sent = True
+        elif ours is not None and ours is not home and (home is not None or self._goes_on_elsewhere()):
+            busy = int(home is not None and not client.is_slow)
+            is_sent = ours.adopt(client.sock, Tail(*client.peer, str(client.address)), busy)
+        else:
+            is_sent = False
+        if is_sent:
+            client.home = None
+            client.close()
+        return is_sent
+
+    def _goes_on_elsewhere(self) -> bool:
+        """Whether an idle connection had better be with another worker."""
+        return self.is_busier if self.draining is None else not self.draining.last
+
+    def _shed(self) -> None:
+        """Give idle connections back while another worker has much less to do."""
+        self._shed_at = time.monotonic() + SHED_S
+        mine = self.words[scoreboard.IN_FLIGHT]
+        others = [
+            row.words[scoreboard.IN_FLIGHT]
+            for row in self.boot.pages
+            if row.words[scoreboard.STATE] == scoreboard.State.READY
+            and row.words[scoreboard.ROLE] == scoreboard.Role.WORKER
+            and row.index != self.row.index
+        ]
+        self.is_busier = bool(others) and mine > 2 * min(others) + 2
+        if self.is_busier:
+            for client in [client for client in self.connections.values() if client.idle][:SHED_AT_MOST]:
+                self.give_back(client)
+
+    def lost(self, client: HttpConnection) -> None:
+        """A connection is closed that a listener knows of."""
+        home, client.home = client.home, None
+        if home is not None and not home.gone(client.number) and not client.is_slow:
+            self._over_for_another(home)
 
     def became_idle(self) -> None:
         """A connection is idle, or gone: it can make way for one that waits."""
@@ -240,7 +344,18 @@ class ReactorWorker(Worker):
         Once another request does, the rest of the response goes to a temporary file, so
         that the application can finish and make way.
         """
-        low = self.response_memory // 2
+        assert isinstance(client, HttpConnection)
+        client.slow_down()  # so that somebody comes for whom it is to make way
+        with self.making_way_of(client):
+            self._wait_for_room(client, self.response_memory // 2)
+
+    def making_way_of(self, client: HttpConnection) -> contextlib.AbstractContextManager[None]:
+        """Return what a request waits in for its client, so that a listener knows that another could run."""
+        if client.home is None and self._keeps and self.home is not None:
+            return self.making_way()
+        return contextlib.nullcontext()
+
+    def _wait_for_room(self, client: ClientWriter, low: int) -> None:
         while not client.closed and client.pending_memory() > low:
             if self.ready or (self.draining is not None and time.monotonic() > self.draining.deadline):
                 client.spill()
@@ -298,10 +413,10 @@ class ReactorWorker(Worker):
 
     @staticmethod
     def _source_mask(source: Source) -> int:
-        return READ | EXCLUSIVE if isinstance(source, ListeningSource) else READ
+        return READ | EXCLUSIVE if isinstance(source, AcceptingSource) and source.is_shared else READ
 
     def _source_handler(self, source: Source) -> Callable[[int], None]:
-        if not EXCLUSIVE or not isinstance(source, ListeningSource):
+        if not EXCLUSIVE or not isinstance(source, AcceptingSource) or not source.is_shared:
             return lambda _mask: self.accept(source)
 
         def accept(_mask: int) -> None:
@@ -328,7 +443,17 @@ class ReactorWorker(Worker):
         self.keepalive = min(self.keepalive, drain.linger_s)
         self._tell_again_at = (time.monotonic() + drain.deadline) / 2
         for client in list(self.connections.values()):
+            if self.returns_idle and not drain.last:
+                client.calm = False  # so that it is looked at once it is idle
+                if client.idle and self.give_back(client):
+                    continue
             client.stop(drain.linger_s, soon=True)
+
+    def _give_back_rest(self) -> None:
+        """Give back what the listener could not take before."""
+        for client in list(self.connections.values()):
+            if client.idle:
+                self.give_back(client)
 
     def is_drained(self, drain: Drain) -> bool:
         """Do what a turn of the loop has to do besides while the worker drains; True where that is over.
@@ -344,6 +469,8 @@ class ReactorWorker(Worker):
                 client.stop(drain.linger_s, soon=False)
         if drain.last and self.accepting:
             self._empty_backlog()
+        if self.returns_idle and self.home is not None and not self.home.is_behind:
+            self._give_back_rest()
         return not self.connections and not self.accepting
 
     def cut_rest(self) -> None:

@@ -16,7 +16,7 @@ import tempfile
 from typing import Final, Literal, Self
 
 MAGIC: Final = int.from_bytes(b"HEELER\x00\x00", "little")
-VERSION: Final = 1
+VERSION: Final = 2
 PAGE_WORDS: Final = 512
 PAGE_BYTES: Final = PAGE_WORDS * 8
 
@@ -43,6 +43,7 @@ class Role(enum.IntEnum):
     """What a child is for."""
 
     WORKER = 1
+    LISTENER = 2
 
 
 class Reload(enum.IntEnum):
@@ -75,7 +76,7 @@ class Field:
 FIELDS: Final = (
     Field("state", "fact", "0 free, 1 booting, 2 ready, 3 draining, 4 gone"),
     Field("pid", "fact", "process id; 0 before the fork"),
-    Field("role", "fact", "1 worker"),
+    Field("role", "fact", "1 worker, 2 listener"),
     Field("slot", "fact", "which worker this is, from 1; its replacement has the same"),
     Field("generation", "fact", "counts reloads, from 1"),
     Field("age", "fact", "counts children since the start, from 1"),
@@ -85,6 +86,7 @@ FIELDS: Final = (
     Field("beat_at", "gauge", "CLOCK_MONOTONIC ns of the serving loop's last turn"),
     Field("capacity", "gauge", "requests it can run at once"),
     Field("connections", "gauge", "open client connections"),
+    Field("waits", "gauge", "1 while a listener waits for a worker to have room"),
     Field("accepted", "counter", "connections accepted"),
     Field("refused", "counter", "requests refused before the application saw them"),
     Field("timeouts", "counter", "connections closed because a client was too slow"),
@@ -103,7 +105,7 @@ FIELDS: Final = (
     Field("queue_ns", "counter", "sum of waiting times, ns"),
     Field("queue", "counter", "requests by waiting time, a bucket each", len(BUCKETS_S) + 1),
     # Last, so that it stands right before the entries: who runs one request at a time writes both at once.
-    Field("in_flight", "gauge", "requests it is running"),
+    Field("in_flight", "gauge", "requests it is running; of a listener: requests that wait for a worker with room"),
 )
 
 
@@ -122,9 +124,11 @@ ENTRIES_AT: Final = _OFFSETS["in_flight"] + 1
 # The words written on the path of a request, by constant: a look-up by name would cost more than the write.
 STATE: Final = _OFFSETS["state"]
 PID: Final = _OFFSETS["pid"]
+ROLE: Final = _OFFSETS["role"]
 READY_AT: Final = _OFFSETS["ready_at"]
 BEAT_AT: Final = _OFFSETS["beat_at"]
 CAPACITY: Final = _OFFSETS["capacity"]
+WAITS: Final = _OFFSETS["waits"]
 IN_FLIGHT: Final = _OFFSETS["in_flight"]
 CONNECTIONS: Final = _OFFSETS["connections"]
 ACCEPTED: Final = _OFFSETS["accepted"]
@@ -140,6 +144,8 @@ _pack_none: Final = struct.Struct("QQ").pack_into
 _TALLY_WORDS: Final = _OFFSETS["latency"] + len(BUCKETS_S) + 1 - _OFFSETS["requests"]
 _TALLY_START: Final = _OFFSETS["requests"] * 8
 _pack_tally: Final = struct.Struct(f"{_TALLY_WORDS}Q").pack_into
+_QUEUE_START: Final = _OFFSETS["queue_ns"] * 8
+_pack_queue: Final = struct.Struct(f"{len(BUCKETS_S) + 2}Q").pack_into
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -192,6 +198,10 @@ class Row:
     def show(self, *tally: int) -> None:
         """Write the words from `requests` to the last bucket of `latency`, in that order."""
         _pack_tally(self.page, _TALLY_START, *tally)
+
+    def show_queue(self, *tally: int) -> None:
+        """Write the words from `queue_ns` to the last bucket of `queue`, in that order."""
+        _pack_queue(self.page, _QUEUE_START, *tally)
 
     def in_flight(self) -> list[InFlight]:
         """Return the named requests in flight, longest running first."""

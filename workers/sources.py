@@ -9,7 +9,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from typing_extensions import override
 
@@ -17,6 +17,9 @@ from heeler.workers import unpatched
 from heeler.workers.address import Address
 from heeler.workers.channel import Channel
 from heeler.workers.messages import Message
+
+if TYPE_CHECKING:
+    from heeler.workers.dispatch_source import DispatchSource
 
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """accept(2) failed for want of something that may come back: pause, then go on."""
@@ -57,16 +60,30 @@ class Connection:
         sock: the client's socket, non-blocking.
         peer: the client's (address, port), ("", 0) on a Unix socket.
         address: the listening address it came in by.
+        home: the source to which it goes back, or which hears that it is closed; None where nobody does.
+        number: what it is called there.
+        since_ns: when its request was there to be read, CLOCK_MONOTONIC; 0 where nobody knows.
 
     Resource handling: who handles the connection closes the socket.
     """
 
-    __slots__ = ("address", "peer", "sock")
+    __slots__ = ("address", "home", "number", "peer", "since_ns", "sock")
 
-    def __init__(self, sock: socket.socket, peer: tuple[str, int], address: Address) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        peer: tuple[str, int],
+        address: Address,
+        home: "DispatchSource | None" = None,
+        number: int = 0,
+        since_ns: int = 0,
+    ) -> None:
         self.sock = sock
         self.peer = peer
         self.address = address
+        self.home = home
+        self.number = number
+        self.since_ns = since_ns
 
 
 class Source(abc.ABC):
@@ -81,8 +98,33 @@ class Source(abc.ABC):
         """Close this process's copy."""
 
 
-class ListeningSource(Source):
+class AcceptingSource(Source):
+    """Where connections come from."""
+
+    is_shared: ClassVar[bool]
+    """Whether other processes wait on the same socket."""
+
+    @abc.abstractmethod
+    def accept(self) -> Connection | None:
+        """Return the next connection, or None where nobody waits.
+
+        Raises:
+            OSError: one of `EXHAUSTED` means try again later.
+        """
+
+    @property
+    @abc.abstractmethod
+    def is_over(self) -> bool:
+        """Whether nothing more comes, so that a worker that is the last to use it may close it."""
+
+    def leave(self) -> None:
+        """Take no more, where that has to be said; what is under way still comes, until it `is_over`."""
+
+
+class ListeningSource(AcceptingSource):
     """Connections straight from the kernel: accept(2) on a shared socket."""
+
+    is_shared = True
 
     def __init__(self, listener: Listener) -> None:
         self.listener = listener
@@ -99,12 +141,14 @@ class ListeningSource(Source):
     def close(self) -> None:
         self.listener.close()
 
-    def accept(self) -> Connection | None:
-        """Return the next connection, or None where nobody waits.
+    @property
+    @override
+    def is_over(self) -> bool:
+        """Whether nobody waits in the backlog, or it is closed."""
+        return self.fileno() < 0 or not is_readable(self.fileno())
 
-        Raises:
-            OSError: as accept(2); one of `EXHAUSTED` means try again later.
-        """
+    @override
+    def accept(self) -> Connection | None:
         while True:
             try:
                 fd, peer = self._accept()
@@ -119,6 +163,13 @@ class ListeningSource(Source):
             sock.setblocking(False)
             # A Unix peer has no address, an IPv6 one has four parts.
             return Connection(sock, peer[:2] if isinstance(peer, tuple) else ("", 0), self.listener.address)
+
+
+def is_readable(fd: int) -> bool:
+    """Whether something can be read from `fd`, or accepted there, now."""
+    poll = unpatched.poll()
+    poll.register(fd, 1)
+    return bool(poll.poll(0))
 
 
 class ChannelSource(Source):

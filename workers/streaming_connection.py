@@ -14,6 +14,7 @@ from heeler.workers.http.request import END, Request
 from heeler.workers.http_connection import RECEIVE_BYTES, HttpConnection
 from heeler.workers.outbox import Outbox
 from heeler.workers.poller import LEFT, READ, WRITE
+from heeler.workers.queue_time import FIELD
 from heeler.workers.scoreboard import TIMEOUTS
 from heeler.workers.sources import Connection
 
@@ -86,6 +87,8 @@ class StreamingConnection(HttpConnection):
             request = self._quick(data)
             if request is not None:
                 self.deadline = math.inf
+                if self.since_ns or (self.trusted and FIELD in request.fields.environ):
+                    self._note_queue(request)
                 self.worker.take(self, request, None)
             elif data:
                 self.calm = False
@@ -152,6 +155,7 @@ class StreamingConnection(HttpConnection):
     def _begin(self, request: Request) -> None:
         """A head is complete: somebody is to answer it."""
         self.calm = False
+        self._note_queue(request)
         self._content = not request.complete
         self._asks_on = request.expects_continue
         self._has_told = False

@@ -26,6 +26,7 @@ class SyncWorker(ReactorWorker):
     """Runs each request in the loop itself."""
 
     name = "sync"
+    keeps_connections = False
 
     @override
     def setup(self) -> None:
@@ -52,7 +53,7 @@ class SyncWorker(ReactorWorker):
         self._leave()
         connection.running = False
         self.free = 1
-        if keep_alive and connection.calm:
+        if keep_alive and connection.calm and connection.home is None:
             connection.deadline = self.last_response_ns / 1e9 + self.keepalive
         else:
             connection.finish(keep_alive)

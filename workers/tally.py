@@ -23,7 +23,18 @@ class Tally:
     Process: the worker, one thread at a time.
     """
 
-    __slots__ = ("_bytes_out", "_changed", "_latency", "_latency_ns", "_prompt", "_row", "_statuses", "bytes_in")
+    __slots__ = (
+        "_bytes_out",
+        "_changed",
+        "_latency",
+        "_latency_ns",
+        "_prompt",
+        "_queue",
+        "_queue_ns",
+        "_row",
+        "_statuses",
+        "bytes_in",
+    )
 
     def __init__(self, row: Row) -> None:
         self._row = row
@@ -35,6 +46,8 @@ class Tally:
         self._latency_ns = 0
         self._statuses = [0] * 6
         self._latency = [0] * (len(_BUCKETS_NS) + 1)
+        self._queue: list[int] = []  # made by the first that waited
+        self._queue_ns = 0
 
     def answered(self, status_class: int, sent: int, duration_ns: int) -> None:
         """Count one request.
@@ -54,11 +67,20 @@ class Tally:
             self._latency[bisect.bisect_left(_BUCKETS_NS, duration_ns)] += 1
             self.show()
 
+    def queued(self, waited_ns: int) -> None:
+        """Count how long a request has waited for a worker."""
+        if not self._queue:
+            self._queue = [0] * (len(_BUCKETS_NS) + 1)
+        self._queue_ns += waited_ns
+        self._queue[bisect.bisect_left(_BUCKETS_NS, waited_ns)] += 1
+
     def show(self) -> None:
         """Write the counts to the scoreboard, if there are new ones."""
         if not self._changed:
             return
         self._changed = False
+        if self._queue:
+            self._row.show_queue(self._queue_ns, *self._queue)
         first, *others = self._latency
         self._row.show(
             sum(self._statuses),

@@ -31,6 +31,7 @@ class ThreadWorker(ThreadedReactor):
     """Runs each request in a thread."""
 
     name = "thread"
+    keeps_connections = False
 
     def __init__(self, boot: Boot) -> None:
         super().__init__(boot)
@@ -66,7 +67,7 @@ class ThreadWorker(ThreadedReactor):
         self._in_flight.leave(entry)
         hand.connection = None
         connection.running = False
-        if keep_alive and connection.calm:
+        if keep_alive and connection.calm and connection.home is None:
             connection.deadline = ended_ns / 1e9 + self.keepalive
         else:
             connection.finish(keep_alive)
@@ -136,14 +137,16 @@ class ThreadWorker(ThreadedReactor):
             self.lead.hand_on(time.monotonic_ns())
         low = self.response_memory // 2
         client.is_stalled = True
+        client.slow_down()
         self.stalled += 1
         self.reopen()
         try:
-            while not client.closed and client.pending_memory() > low:
-                if self.ready and self.free <= 0:
-                    client.spill()
-                    return
-                self.moved.wait()
+            with self.making_way_of(client):
+                while not client.closed and client.pending_memory() > low:
+                    if self.ready and self.free <= 0:
+                        client.spill()
+                        return
+                    self.moved.wait()
         finally:
             client.is_stalled = False
             self.stalled -= 1

@@ -132,6 +132,8 @@ class ThreadedConnection(LendableConnection):
         self.closed = True
         self.calm = False
         self.worker.forget(self)
+        if self.home is not None:
+            self.worker.lost(self)
         os.dup2(self.worker.dead.fileno(), self.fd, inheritable=False)
         self._drop_body()
         self.drop_waiting()

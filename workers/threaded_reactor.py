@@ -28,7 +28,7 @@ from heeler.workers.leadership import Leadership
 from heeler.workers.poller import READ
 from heeler.workers.reactor import ReactorWorker
 from heeler.workers.shared_tally import SharedTally
-from heeler.workers.sources import ListeningSource, SignalSource
+from heeler.workers.sources import AcceptingSource, SignalSource
 from heeler.workers.tally import Tally
 from heeler.workers.threaded_connection import ThreadedConnection
 
@@ -138,8 +138,8 @@ class ThreadedReactor(ReactorWorker):
     @override
     def _empty_backlog(self) -> None:
         """Have the leader take every connection that waits in the backlog."""
-        if not self.ready and not self._is_shut and not self._backlog():
-            self.close_listeners()
+        if not self.ready and not self._is_shut:
+            self.drop_ended()
 
     @override
     def cut_rest(self) -> None:
@@ -232,7 +232,7 @@ class ThreadedReactor(ReactorWorker):
 
     def _tick_at_work(self) -> float:
         """As `tick`, when all threads are at work: nothing is accepted, and the heartbeat is theirs."""
-        if not self.stalled and self.sources and isinstance(self.sources[-1], ListeningSource):
+        if not self.stalled and self.sources and isinstance(self.sources[-1], AcceptingSource):
             self._is_shut = True
             self.pause_accept()
         self._is_beat_held = True
@@ -248,6 +248,8 @@ class ThreadedReactor(ReactorWorker):
             self.words[scoreboard.BEAT_AT] = now_ns
         if not self.ready:
             self.reopen()
+        if self.home is not None:
+            self.tell_room()
         if self.draining is not None:
             self._signal_source.wake()
 

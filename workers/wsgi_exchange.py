@@ -20,6 +20,7 @@ from heeler.workers.http.request import Request
 from heeler.workers.interruption import Interruption
 from heeler.workers.logs import event
 from heeler.workers.overrun import is_in_application
+from heeler.workers.scoreboard import CAPACITY
 from heeler.workers.sources import Connection
 from heeler.workers.wsgi import Gateway
 
@@ -114,17 +115,25 @@ class WsgiBridge:
             return now_ns
         return latest_ns
 
+    def wait_for_clients(self, more: int) -> None:
+        """So many more requests need no thread before their client has done something: as many others can run."""
+        self.worker.words[CAPACITY] += more
+        if more > 0 and self.worker.home is not None:
+            self.worker.tell_room()
+
     @contextlib.contextmanager
     def slow(self, exchange: "WsgiExchange") -> Iterator[None]:
         """Meanwhile the thread of `exchange` waits for the client."""
         self._slow.add(exchange)
         self.post(self.on_room)
+        self.post(self.wait_for_clients, 1)
         try:
             if self._free < 0:
                 exchange.make_way()
             yield
         finally:
             self._slow.discard(exchange)
+            self.post(self.wait_for_clients, -1)
 
 
 class WsgiExchange:
@@ -177,7 +186,11 @@ class WsgiExchange:
         else:
             self._connection.limit_run(math.inf)  # the client's time is not the application's
             self._connection.ask_on()
-            await self._whole.wait()
+            self._bridge.wait_for_clients(1)
+            try:
+                await self._whole.wait()
+            finally:
+                self._bridge.wait_for_clients(-1)
             self._started_ns = time.monotonic_ns()
             self._connection.limit_run(self._bridge.worker.request_timeout)
         if self._is_cut:

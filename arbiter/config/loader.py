@@ -18,9 +18,10 @@ from heeler.arbiter.config.module import Assignment
 from heeler.arbiter.config.program import Program
 from heeler.arbiter.config.static_interface import foresee
 from heeler.arbiter.config.table import SETTINGS
+from heeler.plugins.balancer import load_balancer
 from heeler.plugins.config import Config, Value
-from heeler.plugins.errors import ConfigError, PluginInvalid, UsageError
-from heeler.plugins.registry import Plugin
+from heeler.plugins.errors import ConfigError, PluginError, PluginInvalid, UsageError
+from heeler.plugins.registry import Plugin, find_balancer
 from heeler.plugins.setting import Setting
 from heeler.plugins.suggest import suggest
 from heeler.workers.application import Application
@@ -120,6 +121,7 @@ class Sources:
         notes = _check_absent(read.given(SETTINGS + own), {setting.name for setting in own})
         _check_names(read, SETTINGS + own)
         config = self._with_application(config, read, found)
+        _check_balancer(config)
         given = self.program.given(any_kind=not found.interfaces) if self.program else None
         _check_pair(config, plugin, found, given, in_program=self.program is not None)
         words = () if self.needs_application else read.words
@@ -184,6 +186,19 @@ def _check_pair(
         interface = given.interface if given else foresee(config.app, sys.path, config.chdir)
         if interface:
             check_pair(config.app, interface, plugin.name, found.interfaces, in_program=in_program)
+
+
+def _check_balancer(config: Config) -> None:
+    """Refuse a balancer that a listener could not use.
+
+    Raises:
+        ConfigError: there is none of that name, or it is none.
+    """
+    try:
+        load_balancer(find_balancer(config.balancer))
+    except PluginError as error:
+        given = config.balancer if isinstance(config.balancer, str) else error.entry_point
+        raise ConfigError("balancer", config.source("balancer"), error.reason, given) from error
 
 
 def _merged(config: Config, more: Config) -> Config:

@@ -62,6 +62,15 @@ def children_of(pid: int) -> list[int]:
     return sorted(one.pid for one in all_processes() if one.parent == pid and not one.is_zombie)
 
 
+def title(pid: int) -> str:
+    """Return what `ps` shows of a process; empty where it is gone."""
+    try:
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+            return file.read().replace("\0", " ").strip()
+    except OSError:
+        return ""
+
+
 def is_alive(pid: int) -> bool:
     """Whether `pid` is a process that has not ended."""
     found = look_up(pid)

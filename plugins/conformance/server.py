@@ -251,8 +251,12 @@ class Server:
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def worker_pids(self) -> list[int]:
-        """Return the arbiter's living children."""
-        return processes.children_of(self.pid)
+        """Return the arbiter's living children that serve requests."""
+        return [pid for pid in processes.children_of(self.pid) if not _is_listener(pid)]
+
+    def listener_pids(self) -> list[int]:
+        """Return the arbiter's living children that accept connections for others."""
+        return [pid for pid in processes.children_of(self.pid) if _is_listener(pid)]
 
     def log(self, start: int = 0) -> str:
         """Return what the server has written to stderr, from the byte `start` on."""
@@ -276,3 +280,7 @@ class Server:
         """Wait until `phrase` stands `count` times in what it wrote to stdout."""
         if not self._stdout.wait_for(phrase, count, 0, timeout_s):
             raise AssertionError(f"{phrase!r} is not {count} times in:\n{self.stdout()}")
+
+
+def _is_listener(pid: int) -> bool:
+    return processes.title(pid).startswith("heeler: listener")

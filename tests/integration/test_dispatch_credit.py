@@ -5,7 +5,7 @@ import select
 
 import pytest
 
-from support import held
+from support import held_by_file as held
 from support.client import Client, get
 from support.server import WORKER_CLASSES, WSGI_SLOTS, Server
 

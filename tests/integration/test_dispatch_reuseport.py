@@ -10,7 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from heeler.arbiter.tcp_migration import is_off
-from support import held, processes
+from support import held_by_file as held
+from support import processes
 from support.client import Client, get
 from support.load import Load
 from support.server import WORKER_CLASSES, Server, heeler

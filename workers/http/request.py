@@ -30,13 +30,15 @@ class Request:
         complete: whether there is no content: neither bytes nor `END` follow.
     """
 
-    __slots__ = ("complete", "fields", "keep_alive", "line")
+    __slots__ = ("complete", "fields", "keep_alive", "line", "queue_ns")
 
     def __init__(self, line: RequestLine, fields: Fields, keep_alive: bool, complete: bool) -> None:
         self.line = line
         self.fields = fields
         self.keep_alive = keep_alive
         self.complete = complete
+        self.queue_ns = 0
+        """How long it waited before a worker took it up, as far as that is known."""
 
     @property
     def method(self) -> str:

@@ -99,7 +99,7 @@ def _member(timeout_s: float) -> Member:
     row = Rows(1, pid=1).take(_SPAWN)
     loaded: Any = SimpleNamespace(config=SimpleNamespace(timeout=timeout_s))  # Any: as far as it is looked at
     nothing: Any = None  # Any: not looked at
-    return Member(7, 41, nothing, row, loaded, nothing)
+    return Member(7, 41, "worker", nothing, row, loaded, nothing)
 
 
 def test_silence_is_told_by_the_last_beat() -> None:

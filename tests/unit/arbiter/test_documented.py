@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TypeVar
 
 import heeler.arbiter
+import heeler.arbiter.listener
 import heeler.workers
 from heeler.arbiter import children, policy
 
@@ -18,7 +19,7 @@ _POSITION = {"_log": 1, "event": 2, "Log": 1}
 
 
 def _phrases() -> Iterator[str]:
-    packages = (*heeler.arbiter.__path__, *heeler.workers.__path__)
+    packages = (*heeler.arbiter.__path__, *heeler.arbiter.listener.__path__, *heeler.workers.__path__)
     for path in (path for package in packages for path in pathlib.Path(package).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):

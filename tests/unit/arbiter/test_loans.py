@@ -10,7 +10,7 @@ from heeler.arbiter.loans import Loans
 from heeler.arbiter.socket_group import SocketGroup
 from heeler.arbiter.tcp_migration import is_off
 from heeler.workers import messages
-from heeler.workers.channel import MAX_FDS
+from heeler.workers.messages import MAX_FDS
 
 
 class Worker:
@@ -31,7 +31,7 @@ class Worker:
             return False
         self.count += 1
         if isinstance(message, messages.Lend):
-            assert message.fds == [100 + number for number in message.numbers]
+            assert message.fds == tuple(100 + number for number in message.numbers)
             assert len(message.fds) <= MAX_FDS
             assert not self.has & set(message.numbers)
             self.has |= set(message.numbers)

@@ -38,8 +38,23 @@ def test_a_table_has_a_line_for_each_child() -> None:
     """The longest request stands in the line, and how many there are besides it."""
     head, _, headings, line = status.table(status.report(_board().board, 100 * _SECOND)).splitlines()
     assert head.startswith("arbiter 41  generation 1  workers 2  reload none")
-    assert headings.split()[:3] == ["SLOT", "PID", "STATE"]
-    assert line.split() == ["1", "42", "ready", "1", "40.0s", "7", "3", "2", "1.0s", "GET", "/slow", "12.0s", "(+1)"]
+    assert headings.split()[:4] == ["ROLE", "SLOT", "PID", "STATE"]
+    assert line.split() == [
+        "worker",
+        "1",
+        "42",
+        "ready",
+        "1",
+        "40.0s",
+        "7",
+        "3",
+        "2",
+        "1.0s",
+        "GET",
+        "/slow",
+        "12.0s",
+        "(+1)",
+    ]
 
 
 def test_a_server_without_children_has_a_table_too() -> None:

@@ -44,6 +44,7 @@ class FakeRequest:
     path: str = "/a%20b"
     query: str = "x=1"
     minor: int = 1
+    queue_ns: int = 1_500_000
     fields: FakeFields = dataclasses.field(default_factory=lambda: FakeFields({}))
 
 
@@ -95,6 +96,7 @@ ATOM_CASES = [
     ("M", "2345"),
     ("D", "2345678"),
     ("L", "2.345679"),
+    ("queue", "0.001500"),
     ("p", "<PID>"),
     ("{User-Agent}i", "curl/8"),
     ("{content-type}i", "text/x"),

@@ -1,0 +1,92 @@
+"""A client's connection, as far as the listener knows it: a descriptor, where it came from, and since when it waits."""
+
+import array
+import os
+import socket
+from typing import Final
+
+from heeler.workers.handover import Tail
+
+Rights = tuple[int, int, "array.array[int]"]
+
+
+class Client:
+    """A connection of which the listener holds a copy.
+
+    Args:
+        number: its name in what is said to workers.
+        fd: the descriptor; this object owns it.
+        host: the client's address, "" on a Unix socket.
+        tail: what workers are told of it.
+
+    Resource handling: `close`.
+    """
+
+    __slots__ = (
+        "deadline",
+        "fd",
+        "handed_ns",
+        "host",
+        "idle_since",
+        "is_fresh",
+        "is_watched",
+        "key",
+        "number",
+        "rights",
+        "since_ns",
+        "tail",
+    )
+
+    def __init__(self, number: int, fd: int, host: str, tail: bytes) -> None:
+        self.number: Final = number
+        self.fd: Final = fd
+        self.host: Final = host
+        self.tail: Final = tail
+        self.rights: Final[list[Rights]] = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
+        self.since_ns = 0
+        """Since when a request waits, CLOCK_MONOTONIC."""
+        self.handed_ns = 0
+        """When it was last handed to a worker, CLOCK_MONOTONIC."""
+        self.deadline = 0.0
+        """Until when the next request must be there; monotonic seconds."""
+        self.idle_since = 0.0
+        """Since when the next request is awaited; monotonic seconds."""
+        self.is_fresh = True
+        """Whether it has not been handed out yet."""
+        self.is_watched = False
+        """Whether the poller has it."""
+        self.key = b""
+        """What tells it from others."""
+
+    @classmethod
+    def accepted(cls, number: int, fd: int, peer: object, address: str) -> "Client":
+        """Return a connection that accept(2) has given, non-blocking from now on."""
+        os.set_blocking(fd, False)
+        host, port = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
+        return cls(number, fd, host, Tail(host, port, address).encode())
+
+    def peek(self, count: int) -> bytes:
+        """Return up to so many bytes that have come, and leave them where they are; empty where there is none.
+
+        Raises:
+            OSError: the connection has failed.
+        """
+        with socket.socket(fileno=self.fd) as sock:
+            try:
+                return sock.recv(count, socket.MSG_PEEK)
+            except BlockingIOError:
+                return b""
+            finally:
+                sock.detach()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing has come; it may have ended."""
+        try:
+            return not self.peek(1)
+        except OSError:
+            return True
+
+    def close(self) -> None:
+        """Close this copy."""
+        os.close(self.fd)

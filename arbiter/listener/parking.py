@@ -1,0 +1,83 @@
+"""Connections on which the next request is awaited, and until when.
+
+A connection stays in the poller while a worker has it, but disarmed: to park it again is one call.
+"""
+
+import heapq
+import math
+import select
+import time
+from typing import Final
+
+from heeler.arbiter.listener.client import Client
+
+SWEEP_S: Final = 0.25
+"""Deadlines are looked at no more often than this, however many connections there are."""
+
+NEW_S: Final = 1.0
+"""How long a new connection is left in peace, however many come."""
+
+_AWAITED: Final = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT
+
+
+class Parking:
+    """The parked connections, by descriptor.
+
+    Args:
+        poller: tells which of them has become readable; it has other descriptors, too.
+    """
+
+    def __init__(self, poller: select.epoll) -> None:
+        self._poller: Final = poller
+        self.clients: Final[dict[int, Client]] = {}
+        self._sweep_at = math.inf
+
+    def park(self, client: Client, now: float, deadline: float) -> None:
+        """Wait from `now` on for the next request of `client`, until `deadline` (monotonic seconds)."""
+        client.idle_since = now
+        client.deadline = deadline
+        self._sweep_at = min(self._sweep_at, deadline)
+        self.clients[client.fd] = client
+        if client.is_watched:
+            self._poller.modify(client.fd, _AWAITED)
+        else:
+            client.is_watched = True
+            self._poller.register(client.fd, _AWAITED)
+
+    def forget(self, client: Client) -> None:
+        """Close the listener's copy of a connection, parked or not."""
+        self.clients.pop(client.fd, None)
+        if client.is_watched:
+            # Closing alone would not do: a worker may hold another copy.
+            self._poller.unregister(client.fd)
+        client.close()
+
+    def oldest(self) -> list[Client]:
+        """Return some of those that have been idle longest and have sent nothing: the hundredth part, one at least.
+
+        A new one has a second to send its request.
+        """
+        latest = time.monotonic() - NEW_S
+        old = [client for client in self.clients.values() if not client.is_fresh or client.idle_since < latest]
+        found = heapq.nsmallest(max(1, len(old) // 100), old, key=lambda client: client.idle_since)
+        return [client for client in found if client.is_silent]
+
+    def hurry(self, deadline: float) -> None:
+        """Have none wait for longer than until `deadline`."""
+        for client in self.clients.values():
+            client.deadline = min(client.deadline, deadline)
+        self._sweep_at = min(self._sweep_at, deadline)
+
+    def wake_at(self) -> float:
+        """Return when `overdue` must be asked next."""
+        return self._sweep_at
+
+    def overdue(self) -> list[Client]:
+        """Return those whose time is over."""
+        now = time.monotonic()
+        if now < self._sweep_at:
+            return []
+        late = [client for client in self.clients.values() if client.deadline <= now]
+        left = min((client.deadline for client in self.clients.values() if client.deadline > now), default=math.inf)
+        self._sweep_at = max(left, now + SWEEP_S)
+        return late

@@ -1,0 +1,456 @@
+"""The listener's process: accepts, parks, and has requests handed to workers.
+
+One loop, no thread, no code of the application, no HTTP: it reads nothing that a client sends. The arbiter
+watches it as it watches a worker. If it dies, the listening sockets stay open and workers serve on.
+"""
+
+import errno
+import faulthandler
+import logging
+import math
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Final
+
+from heeler.arbiter.listener.client import Client
+from heeler.arbiter.listener.client_key import by_address, key_of, no_key
+from heeler.arbiter.listener.dispatcher import Dispatcher
+from heeler.arbiter.listener.parking import Parking
+from heeler.arbiter.listener.place import Place
+from heeler.arbiter.listener.refusal import Refusal
+from heeler.arbiter.signals import SignalQueue
+from heeler.plugins.balancer import load_balancer
+from heeler.plugins.exit_status import ExitStatus
+from heeler.plugins.registry import find_balancer
+from heeler.workers import messages, privileges
+from heeler.workers.address import Address
+from heeler.workers.base import ACCEPT_BURST, ACCEPT_PAUSE_S
+from heeler.workers.boot import Boot
+from heeler.workers.channel import OUT_OF_DESCRIPTORS, ROOM, descriptors
+from heeler.workers.drain import LINGER_S, ORPHAN_LINGER_S
+from heeler.workers.handover import MAX_BYTES, REPORT_BYTES, Kind, unpack_reports
+from heeler.workers.logs import event
+from heeler.workers.scoreboard import ACCEPTED, BEAT_AT, CONNECTIONS, CUT, IN_FLIGHT, REFUSED, TIMEOUTS, WAITS, State
+from heeler.workers.signals import STACKS
+from heeler.workers.sources import EXHAUSTED, Listener, is_readable
+
+AGAIN_S: Final = 0.02
+"""How often it is seen, while requests wait, whether a worker that keeps connections has room."""
+
+_CLOEXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_LEFT: Final = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+
+
+class ListenerRole:
+    """The listener, in its own process.
+
+    Args:
+        boot: what the arbiter gives a child at its fork.
+    """
+
+    def __init__(self, boot: Boot) -> None:
+        config = boot.config
+        self._boot: Final = boot
+        self._log: Final = boot.logs.worker
+        self._words: Final = boot.row.words
+        self._keepalive: Final = float(config.keepalive) or math.inf
+        self._header_timeout: Final = float(config.header_timeout) or math.inf
+        self._queue_timeout: Final = float(config.queue_timeout)
+        self._limit: Final = int(config.worker_connections) * int(config.workers)
+        """How many connections it may hold, parked ones included."""
+        self._answers_all: Final = bool(self._queue_timeout) or config.queue_limit is not None
+        self._parks: Final = config.dispatch == "request" or config.sticky_key != "address"
+        """Whether a connection is handed out once a request has come on it, and not before."""
+        self._poller: Final = select.epoll()
+        self._parking: Final = Parking(self._poller)
+        self._refusal: Final = Refusal(self._poller, max(1, math.ceil(self._queue_timeout)))
+        self._handlers: dict[int, Callable[[int], None]] = {}
+        self._listeners: list[Listener] = list(boot.listeners)
+        self._shut: list[Listener] = []
+        """Those not waited on, for want of room or of descriptors."""
+        self._shut_until = 0.0
+        self._shows_waiting = False
+        self._ending: list[Listener] = []
+        """Those that a reload has given up, until their backlog is empty."""
+        self._places: dict[int, Place] = {}
+        self._number = 0
+        self._draining = math.inf
+        self._is_over = False
+        self._dispatcher: Dispatcher
+        self._signals: SignalQueue
+        timeout = float(config.timeout)
+        self._beat_s: Final = timeout / 2 if timeout else 15.0
+
+    # -- life
+
+    def main(self) -> int:
+        """Live, from the fork to the exit.
+
+        Returns:
+            The exit status of the process.
+        """
+        self._signals = SignalQueue.install()
+        faulthandler.register(STACKS, file=2, all_threads=True)
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)
+        config = self._boot.config
+        try:
+            privileges.drop(config.user, config.group, config.initgroups)
+            plugin = find_balancer(config.balancer)
+            key = by_address if config.sticky_key == "address" else key_of(config.sticky_key)
+            uses_key = plugin.name not in ("least-busy", "round-robin", "random-two")
+            self._dispatcher = Dispatcher(
+                load_balancer(plugin), key if uses_key else no_key, config.queue_limit, self._refuse
+            )
+        except Exception as error:  # a balancer's import may raise anything
+            self._boot.channel.send(messages.BootFailed(int(ExitStatus.BOOT), str(error)))
+            return ExitStatus.BOOT
+        self._watch(self._signals.fileno(), self._on_signal)
+        self._watch(self._boot.channel.fileno(), self._on_channel)
+        for listener in self._listeners:
+            self._watch_listener(listener)
+        self._words[BEAT_AT] = time.monotonic_ns()
+        self._boot.row.set("ready_at", time.monotonic_ns())
+        self._boot.row.set("state", State.READY)
+        self._boot.channel.send(messages.Ready())
+        while not self._is_over:
+            self._turn()
+        for place in self._places.values():
+            place.end()
+        return ExitStatus.OK
+
+    def _turn(self) -> None:
+        for fd, mask in self._poller.poll(self._wait_s()):
+            handler = self._handlers.get(fd)
+            if handler is not None:
+                handler(mask)
+            elif fd in self._parking.clients:
+                self._on_parked(self._parking.clients[fd], mask)
+            else:
+                self._refusal.on_readable(fd)
+        now = time.monotonic()
+        for client in self._parking.overdue():
+            self._expire(client)
+        if now >= self._refusal.wake_at():
+            self._refusal.sweep()
+        if now >= self._dispatcher.look_at():
+            self._dispatcher.look()
+        if self._queue_timeout:
+            self._dispatcher.refuse_older(int((now - self._queue_timeout) * 1e9))
+        if self._shows_waiting and self._dispatcher.keeps:
+            self._dispatcher.dispatch()
+        self._reopen(now)
+        self._show()
+        if self._words[WAITS]:
+            # Who has become idle before that was to be seen has told nobody.
+            self._dispatcher.dispatch()
+            self._reopen(now)
+        if self._draining < math.inf or self._ending:
+            self._drain(now)
+
+    def _wait_s(self) -> float:
+        """Return how long may be slept: until the earliest deadline."""
+        now = time.monotonic()
+        until = min(now + self._beat_s, self._parking.wake_at(), self._refusal.wake_at(), self._dispatcher.look_at())
+        if self._queue_timeout and self._dispatcher.waiting:
+            until = min(until, self._dispatcher.oldest_ns() / 1e9 + self._queue_timeout)
+        if self._shut and self._shut_until > now:
+            until = min(until, self._shut_until)
+        if self._shows_waiting and self._dispatcher.keeps:
+            until = min(until, now + AGAIN_S)  # such workers say only sometimes that they have room again
+        if self._draining < math.inf:
+            until = min(until, max(self._draining, now))
+        return max(0.0, until - now)
+
+    def _show(self) -> None:
+        words = self._words
+        words[BEAT_AT] = time.monotonic_ns()
+        words[IN_FLIGHT] = self._dispatcher.waiting
+        self._shows_waiting = bool(self._dispatcher.waiting or self._shut)
+        words[WAITS] = self._shows_waiting
+
+    # -- connections
+
+    def _on_listener(self, listener: Listener) -> None:
+        for _ in range(ACCEPT_BURST):
+            if not self._accepts():
+                self._shut_listener(listener)
+                return
+            if self._is_full() and not (is_readable(listener.fileno()) and self._make_way()):
+                self._shut_until = time.monotonic() + ACCEPT_PAUSE_S
+                self._shut_listener(listener)
+                return
+            try:
+                fd, peer = listener.sock._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - no socket object is wanted
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in EXHAUSTED:
+                    self._exhausted(listener, error)
+                    return
+                if error.errno in (errno.EBADF, errno.EINVAL):
+                    raise
+                continue  # it belongs to a client that is gone
+            self._number += 1
+            client = Client.accepted(self._number, fd, peer, str(listener.address))
+            self._words[ACCEPTED] += 1
+            self._words[CONNECTIONS] += 1
+            if self._parks:
+                self._park(client, self._header_timeout)
+            else:
+                self._dispatcher.offer(client, time.monotonic_ns())
+
+    def _on_parked(self, client: Client, mask: int) -> None:
+        """A request has come, or the client has left."""
+        if mask & _LEFT and client.is_silent:
+            self._forget(client)
+            return
+        del self._parking.clients[client.fd]
+        self._dispatcher.offer(client, time.monotonic_ns())
+
+    def _make_way(self) -> bool:
+        """Close connections that have been idle longest, for new ones to come in; False where none is."""
+        found = self._parking.oldest()
+        for client in found:
+            self._forget(client)
+        return bool(found)
+
+    def _expire(self, client: Client) -> None:
+        """Nothing has come in time, unless it has come at the last moment."""
+        if client.is_silent:
+            self._words[TIMEOUTS] += client.is_fresh
+            self._forget(client)
+        else:
+            self._on_parked(client, 0)
+
+    def _forget(self, client: Client) -> None:
+        self._words[CONNECTIONS] -= 1
+        self._parking.forget(client)
+
+    def _refuse(self, client: Client) -> None:
+        self._words[CONNECTIONS] -= 1
+        self._words[REFUSED] += 1
+        event(self._boot.logs.error, logging.INFO, "request refused", peer=client.host, status=503, reason="no room")
+        self._refusal.refuse(client)
+
+    # -- the listening sockets
+
+    def _accepts(self) -> bool:
+        """Whether connections are accepted: while there is room, or so that those who wait too long can be told."""
+        return self._answers_all or self._dispatcher.has_room()
+
+    def _watch(self, fd: int, handler: Callable[[int], None]) -> None:
+        self._handlers[fd] = handler
+        self._poller.register(fd, select.EPOLLIN)
+
+    def _watch_listener(self, listener: Listener) -> None:
+        self._watch(listener.fileno(), lambda _mask: self._on_listener(listener))
+
+    def _shut_listener(self, listener: Listener) -> None:
+        """Let connections wait in the backlog, the queue of all."""
+        del self._handlers[listener.fileno()]
+        self._poller.unregister(listener.fileno())
+        self._shut.append(listener)
+
+    def _exhausted(self, listener: Listener, error: OSError) -> None:
+        event(self._log, logging.WARNING, "accept paused", slot=0, error=error.strerror, seconds=ACCEPT_PAUSE_S)
+        self._shut_until = time.monotonic() + ACCEPT_PAUSE_S
+        self._shut_listener(listener)
+
+    def _reopen(self, now: float) -> None:
+        """Accept again where there is room again."""
+        if not self._shut or now < self._shut_until or not self._accepts():
+            return
+        shut, self._shut = self._shut, []
+        for listener in shut:
+            self._watch_listener(listener)
+
+    def _close_listener(self, listener: Listener) -> None:
+        if listener in self._shut:
+            self._shut.remove(listener)
+        elif self._handlers.pop(listener.fileno(), None) is not None:
+            self._poller.unregister(listener.fileno())
+        listener.close()
+
+    # -- workers
+
+    def _join(self, message: messages.Join) -> None:
+        if len(message.fds) != 2:
+            event(self._log, logging.ERROR, "worker not reached", slot=message.slot, reason=OUT_OF_DESCRIPTORS)
+            for fd in message.fds:
+                os.close(fd)
+            return
+        ours, theirs = message.fds
+        place = Place(message.age, message.slot, self._boot.pages[message.page], ours, theirs)
+        self._places[message.age] = place
+        self._watch(place.ours.fileno(), lambda _mask: self._on_reports(place))
+
+    def _leave(self, age: int) -> None:
+        """A worker is gone; what it had received is lost, the rest goes to others."""
+        place = self._places.pop(age, None)
+        if place is None:
+            return
+        self._on_reports(place)
+        self._dispatcher.remove(place)
+        for client in place.held.values():
+            self._forget(client)
+        del self._handlers[place.ours.fileno()]
+        self._poller.unregister(place.ours.fileno())
+        place.close()
+        self._dispatcher.dispatch()
+
+    def _on_reports(self, place: Place) -> None:
+        now_ns = time.monotonic_ns()
+        while True:
+            try:
+                data, ancillary, _, _ = place.ours.recvmsg(MAX_BYTES, ROOM, _CLOEXEC)
+            except OSError:  # nothing more, or a reset
+                break
+            if not data:
+                break
+            place.heard(now_ns)
+            if data[0] == Kind.ADOPT:
+                self._adopt(place, data, ancillary)
+                continue
+            for kind, number in unpack_reports(data):
+                self._report(place, kind, number)
+        self._dispatcher.dispatch()
+
+    def _report(self, place: Place, kind: int, number: int) -> None:
+        """A worker says what became of a connection, or of itself."""
+        if kind == Kind.BACK:
+            client = place.ended(number)
+            assert client is not None, "a connection came back that was not handed out"
+            self._park(client, self._keepalive)
+        elif kind in (Kind.GONE, Kind.TAKEN):
+            client = place.ended(number)
+            if client is not None:
+                self._forget(client)
+        elif kind == Kind.SLOW:
+            place.in_flight -= 1
+            place.slow.add(number)
+        elif kind in (Kind.SHARES, Kind.KEEPS):
+            place.capacity, place.keeps = number, kind == Kind.KEEPS
+            self._dispatcher.add(place)
+        elif kind == Kind.LEAVING:
+            self._dispatcher.remove(place)
+            place.end()
+        elif kind == Kind.BUSY:
+            place.in_flight += number
+
+    def _adopt(self, place: Place, data: bytes, ancillary: list[tuple[int, int, bytes]]) -> None:
+        ((_, busy),) = unpack_reports(data[:REPORT_BYTES])
+        place.in_flight -= busy
+        tail = data[REPORT_BYTES:]
+        fds = descriptors(ancillary)
+        if not fds:
+            event(self._log, logging.ERROR, "connection lost", reason=OUT_OF_DESCRIPTORS)
+            return
+        self._number += 1
+        client = Client(self._number, fds[0], tail.split(b"\0", 1)[0].decode(), tail)
+        client.is_fresh = False
+        self._words[CONNECTIONS] += 1
+        self._park(client, self._keepalive)
+
+    def _park(self, client: Client, timeout_s: float) -> None:
+        """Wait for the next request of a connection, as long as it may take in other times, or less in a drain."""
+        now = time.monotonic()
+        timeout_s = timeout_s if self._draining == math.inf else min(timeout_s, LINGER_S)
+        self._parking.park(client, now, now + timeout_s)
+
+    def _is_full(self) -> bool:
+        return self._words[CONNECTIONS] >= self._limit
+
+    # -- the arbiter and people
+
+    def _on_channel(self, _mask: int) -> None:
+        while True:
+            try:
+                message = self._boot.channel.receive()
+            except EOFError:
+                event(self._log, logging.WARNING, "arbiter gone", slot=0, pid=os.getpid())
+                self._unwatch(self._boot.channel.fileno())
+                self._stop(float(self._boot.config.graceful_timeout), ORPHAN_LINGER_S)
+                return
+            if message is None:
+                return
+            self._obey(message)
+
+    def _obey(self, message: messages.Message) -> None:
+        match message:
+            case messages.Join():
+                self._join(message)
+            case messages.Leave(age):
+                self._leave(age)
+            case messages.Listen():
+                self._listen(message)
+            case messages.Stop(timeout_s, _):
+                self._stop(timeout_s, LINGER_S)
+            case messages.Quit():
+                self._quit()
+            case messages.ReopenLogs():
+                self._boot.logs.reopen()
+            case _:
+                event(self._log, logging.WARNING, "message ignored", slot=0, message=type(message).__name__)
+
+    def _listen(self, message: messages.Listen) -> None:
+        """A reload has come through: these are the addresses now."""
+        known = {str(listener.address): listener for listener in self._listeners}
+        for address, fd in zip(message.addresses, message.fds, strict=True):
+            if known.pop(address, None) is not None:
+                os.close(fd)
+                continue
+            sock = socket.socket(fileno=fd)
+            sock.setblocking(False)
+            listener = Listener(sock, Address.parse(address))
+            self._listeners.append(listener)
+            self._watch_listener(listener)
+        for listener in known.values():
+            self._listeners.remove(listener)
+            self._ending.append(listener)
+
+    def _on_signal(self, _mask: int) -> None:
+        for number in self._signals.take():
+            if number == signal.SIGUSR1:
+                self._boot.logs.reopen()
+            elif number == signal.SIGTERM:
+                self._stop(float(self._boot.config.graceful_timeout), 0.0)
+            elif number in (signal.SIGINT, signal.SIGQUIT):
+                self._quit()
+
+    def _unwatch(self, fd: int) -> None:
+        del self._handlers[fd]
+        self._poller.unregister(fd)
+
+    # -- the end
+
+    def _stop(self, timeout_s: float, linger_s: float) -> None:
+        """Hand out what has come and what still comes, and end."""
+        now = time.monotonic()
+        self._draining = min(self._draining, now + timeout_s)
+        self._boot.row.set("state", State.DRAINING)
+        self._parking.hurry(now + min(linger_s, timeout_s))
+
+    def _quit(self) -> None:
+        self._words[CUT] += self._dispatcher.waiting
+        self._words[IN_FLIGHT] = 0
+        self._is_over = True
+
+    def _drain(self, now: float) -> None:
+        for listener in [each for each in self._ending if not is_readable(each.fileno())]:
+            self._ending.remove(listener)
+            self._close_listener(listener)
+        if self._draining == math.inf:
+            return
+        for listener in [each for each in self._listeners if not is_readable(each.fileno())]:
+            self._listeners.remove(listener)
+            self._close_listener(listener)
+        is_done = not (self._listeners or self._ending or self._parking.clients or self._dispatcher.waiting)
+        if now >= self._draining:
+            self._quit()
+        elif is_done and not self._dispatcher.handed and not len(self._refusal):
+            self._words[IN_FLIGHT] = 0
+            self._is_over = True

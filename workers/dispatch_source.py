@@ -1,0 +1,224 @@
+"""Connections that a listener hands out, and what it is told of them.
+
+To the accept loop it is a source like a listening socket. A connection that came in here knows it,
+and goes back by it, or says that it is gone.
+"""
+
+import collections
+import errno
+import functools
+import logging
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from typing_extensions import override
+
+from heeler.workers import unpatched
+from heeler.workers.address import Address
+from heeler.workers.channel import OUT_OF_DESCRIPTORS, ROOM, descriptors
+from heeler.workers.handover import HAND_BYTES, MAX_BYTES, UNKNOWN, Kind, Tail, pack_report, unpack_hand
+from heeler.workers.logs import event
+from heeler.workers.scoreboard import WAITS, Row
+from heeler.workers.sources import AcceptingSource, Connection
+
+_CLOEXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_FULL: Final = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS})
+"""The listener has not received so much of what was sent to it that there is no room for more."""
+
+
+class DispatchSource(AcceptingSource):
+    """A worker's end of the pair.
+
+    Args:
+        fd: the descriptor of the socket; this object owns it.
+        page: the listener's page of the scoreboard.
+        log: where it is said that a connection was lost.
+
+    Process: the worker.
+    """
+
+    is_shared = False
+
+    def __init__(self, fd: int, page: Row, log: logging.Logger) -> None:
+        self._sock = unpatched.Socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fd)
+        self._sock.setblocking(False)
+        self._receive: Callable[..., tuple[bytes, list[tuple[int, int, bytes]], int, object]] = self._sock.recvmsg
+        self._send = self._sock.send
+        self._log = log
+        self._page = page
+        self._unsent: collections.deque[bytes] = collections.deque()
+        self._is_full = False
+        self._is_over = False
+        self._is_leaving = False
+
+    @override
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    @override
+    def close(self) -> None:
+        self._is_over = True
+        self._sock.close()
+
+    @property
+    @override
+    def is_over(self) -> bool:
+        """Whether the listener has ended it: nothing more comes."""
+        return self._is_over
+
+    @override
+    def accept(self) -> Connection | None:
+        """Return the next connection that was handed over, or None where there is none.
+
+        Raises:
+            OSError: this process may not have so many descriptors; the connection is lost.
+        """
+        while True:
+            if self._is_over:
+                return None
+            try:
+                data, ancillary, _, _ = self._receive(MAX_BYTES, ROOM, _CLOEXEC)
+            except BlockingIOError:
+                return None
+            except ConnectionError:  # the listener is gone, with reports unread; what it had sent still stands
+                continue
+            if not data:
+                self._is_over = True
+                return None
+            number, since_ns = unpack_hand(data)
+            if number == UNKNOWN:
+                self.has_room()
+                continue
+            fds = descriptors(ancillary)
+            if not fds:
+                event(self._log, logging.ERROR, "connection lost", reason=OUT_OF_DESCRIPTORS)
+                self._report(Kind.GONE, number)
+                raise OSError(errno.EMFILE, OUT_OF_DESCRIPTORS)
+            family, peer, address = _facts(data[HAND_BYTES:])
+            sock = unpatched.Socket(family, socket.SOCK_STREAM, 0, fds[0])
+            sock.setblocking(False)
+            return Connection(sock, peer, address, self, number, since_ns)
+
+    # -- what the listener is told
+
+    def serves(self, capacity: int, *, keeps: bool, busy: int) -> None:
+        """From now on connections are taken.
+
+        Args:
+            capacity: how many requests run at once.
+            keeps: whether connections stay after a response.
+            busy: how many run already, of a listener before this one.
+        """
+        if busy and not keeps:
+            self._report(Kind.BUSY, busy)
+        self._report(Kind.KEEPS if keeps else Kind.SHARES, capacity)
+
+    def taken(self, number: int) -> None:
+        """The connection stays here."""
+        self._report(Kind.TAKEN, number)
+
+    def back(self, number: int) -> bool:
+        """The connection is idle and may be handed to another; the caller closes its copy.
+
+        Returns:
+            False where the listener is gone: the connection is the worker's own then.
+        """
+        return self._report(Kind.BACK, number)
+
+    def slow(self, number: int) -> bool:
+        """The connection waits for its client, and no request of it runs; `back` or `gone` follows all the same.
+
+        Returns:
+            False where the listener is gone.
+        """
+        return self._report(Kind.SLOW, number)
+
+    def late(self) -> None:
+        """A connection has come from a listener before this one, after `serves`."""
+        self._report(Kind.BUSY, 1)
+
+    def gone(self, number: int) -> bool:
+        """The connection is closed; False where the listener is gone, too."""
+        return self._report(Kind.GONE, number)
+
+    def adopt(self, sock: socket.socket, tail: Tail, busy: int) -> bool:
+        """As `back`, of a connection that the listener has no copy of.
+
+        Args:
+            sock: the connection.
+            tail: what it is called.
+            busy: 1 where a request of it was counted as `busy`.
+
+        Returns:
+            False where it stays: the listener is gone, or cannot take it now, and then `is_behind`.
+        """
+        data = pack_report(Kind.ADOPT, busy) + tail.encode()
+        try:
+            socket.send_fds(self._sock, [data], [sock.fileno()])
+        except OSError as error:
+            self._is_full = error.errno in _FULL
+            return False
+        return True
+
+    def has_room(self) -> None:
+        """There is room again; the listener waits for that."""
+        self._report(Kind.ROOM, 0)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the listener waits for anybody to have room."""
+        return bool(self._page.words[WAITS])
+
+    @override
+    def leave(self) -> None:
+        """Want no more; what is on its way still comes."""
+        if not self._is_leaving:
+            self._is_leaving = True
+            self._report(Kind.LEAVING, 0)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the listener was told so."""
+        return self._is_leaving
+
+    def _report(self, kind: Kind, number: int) -> bool:
+        if self._unsent:
+            self._unsent.append(pack_report(kind, number))
+            return self.flush()
+        try:
+            self._send(pack_report(kind, number))
+        except BlockingIOError:
+            self._unsent.append(pack_report(kind, number))  # else a slot would be lost for good
+        except OSError:
+            return False
+        return True
+
+    def flush(self) -> bool:
+        """Send the reports for which the listener had no room; False where it is gone."""
+        self._is_full = False
+        while self._unsent:
+            try:
+                self._send(self._unsent[0])
+            except BlockingIOError:
+                return True
+            except OSError:
+                self._unsent.clear()
+                return False
+            self._unsent.popleft()
+        return True
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there are reports to `flush`, or connections to `adopt` once more."""
+        return bool(self._unsent) or self._is_full
+
+
+@functools.lru_cache(maxsize=4096)
+def _facts(tail: bytes) -> tuple[int, tuple[str, int], Address]:
+    """Return the socket's family, the peer, and the address where the connection came in."""
+    host, port, text = Tail.decode(tail)
+    address = Address.parse(text)
+    if address.kind == "unix":
+        return socket.AF_UNIX, ("", 0), address
+    return socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port), address
