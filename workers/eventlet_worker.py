@@ -38,7 +38,7 @@ class EventletWorker(GreenWorker):
     def open_hub(self) -> None:
         from eventlet import greenthread, hubs
 
-        if self.age == 1:
+        if self.age == (1 if self.boot.listeners else 2):  # who has no sockets to listen on comes after a listener
             event(self.log, logging.WARNING, "worker class deprecated", worker_class=self.name, instead="gevent")
         self._hub: Any = hubs.get_hub()
         self._renew_hub = functools.partial(hubs.use_hub, hubs.get_default_hub())

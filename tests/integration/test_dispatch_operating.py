@@ -101,6 +101,14 @@ def test_workers_that_are_added_get_work_and_those_taken_away_lose_none(mode: st
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_a_class_that_is_deprecated_says_so_once(mode: str) -> None:
+    """By its first worker, though that is not the first child."""
+    with Server("app:app", "-k", "eventlet", "-w", "2", "--dispatch", mode, files=FILES) as server:
+        server.wait_for_log("worker ready", 2)
+        assert server.log().count("worker class deprecated") == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_a_reload_that_moves_the_address(mode: str) -> None:
     """The listener serves the new one, and what waited at the old one is answered; then that is closed."""
     conf = "bind = {!r}\nworkers = 1\ndispatch = {!r}\n"
