@@ -4,12 +4,13 @@ import os
 import pathlib
 import signal
 import socket
+import time
 
 import pytest
 
 from support import processes, readable
 from support.client import get
-from support.held import FILES, Crowd, Gate, Load, statuses
+from support.held import FILES, WAIT_S, Crowd, Gate, Load, statuses
 from support.server import Server, heeler
 
 MODES = ("connection", "request")
@@ -50,7 +51,11 @@ def test_a_balancer_is_named_where_it_was_set() -> None:
     conf = "def choose(slots, turn, key):\n    return slots[-1]\n\nbalancer = choose\ndispatch = 'request'\n"
     with Server("app:app", "-w", "2", files=FILES | {"heeler.conf.py": conf}) as server:
         server.wait_for_log("worker ready", 2)
-        assert len({get(server.address).text for _ in range(10)}) == 1
+        last = str(server.worker_pids()[-1])
+        until = time.monotonic() + WAIT_S
+        while get(server.address).text != last:  # the listener hears of it a moment later
+            assert time.monotonic() < until
+        assert {get(server.address).text for _ in range(10)} == {last}
 
 
 def test_a_mode_that_is_none_is_refused() -> None:
