@@ -62,7 +62,7 @@ class ListenerRole:
         self._queue_timeout: Final = float(config.queue_timeout)
         self._limit: Final = int(config.worker_connections) * int(config.workers)
         """How many connections it may hold, parked ones included."""
-        self._answers_all: Final = bool(self._queue_timeout) or config.queue_limit is not None
+        self._limits_queue: Final = config.queue_limit is not None
         self._parks: Final = config.dispatch == "request" or config.sticky_key != "address"
         """Whether a connection is handed out once a request has come on it, and not before."""
         self._poller: Final = select.epoll()
@@ -240,7 +240,9 @@ class ListenerRole:
 
     def _accepts(self) -> bool:
         """Whether connections are accepted: while there is room, or so that those who wait too long can be told."""
-        return self._answers_all or self._dispatcher.has_room()
+        dispatcher = self._dispatcher
+        # While nobody serves at all, as at the start, a limit alone makes nobody wait in vain.
+        return bool(self._queue_timeout or (self._limits_queue and dispatcher.places)) or dispatcher.has_room()
 
     def _watch(self, fd: int, handler: Callable[[int], None]) -> None:
         self._handlers[fd] = handler
