@@ -20,7 +20,7 @@ from heeler.arbiter.pidfile import PidFile
 from heeler.arbiter.ready_fd import ReadyFd
 from heeler.arbiter.server_view import Hooks, ServerView
 from heeler.arbiter.signals import SignalQueue
-from heeler.arbiter.spawner import title
+from heeler.arbiter.spawner import HANDED, title
 from heeler.arbiter.supervisor import Supervisor
 from heeler.plugins.config import Config
 from heeler.plugins.errors import HeelerError
@@ -230,9 +230,10 @@ def _prepare_process(loaded: Loaded) -> None:
 
 
 def _raise_descriptor_limit(config: Config) -> None:
-    """Raise the soft limit so far that a worker can hold all the connections it may accept."""
+    """Raise the soft limit so far that a worker, or a listener for all of them, can hold what it may accept."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = config.worker_connections + _SPARE_FDS
+    holders = config.workers if config.dispatch in HANDED else 1
+    wanted = config.worker_connections * holders + _SPARE_FDS
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
     if hard != resource.RLIM_INFINITY:

@@ -43,6 +43,8 @@ _LEVELS: Final = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
+_AGAIN_S: Final = 0.1
+"""How soon children that could not be told of each other are told again."""
 _ASLEEP_S: Final = 1.0
 """Woken this much too late, the arbiter was not running either: nobody is to blame for the time."""
 
@@ -137,6 +139,8 @@ class Supervisor:
                 self._on_signal[number]()
             self._find_silent()
             self._step(events.Tick())
+            if self._introductions.is_behind:
+                self._introduce()
         return self._exit
 
     def close(self) -> None:
@@ -148,7 +152,8 @@ class Supervisor:
     # -- time
 
     def _wake_at(self) -> float | None:
-        times = (self._policy.deadline(), self._heartbeats.deadline(self._beating()))
+        again_at = time.monotonic() + _AGAIN_S if self._introductions.is_behind else None
+        times = (self._policy.deadline(), self._heartbeats.deadline(self._beating()), again_at)
         return min((at for at in times if at is not None), default=None)
 
     def _beating(self) -> list[Member]:
@@ -278,7 +283,8 @@ class Supervisor:
             case events.ReloadStep():
                 self._generations.step(action, self._rows.board)
                 if action.at == "committed":
-                    self._introductions.tell_addresses(self._generations.listeners, self._herd)
+                    config = self._generations.loaded.config
+                    self._introductions.tell_settings(self._generations.listeners, config, self._herd)
             case events.Exit():
                 self._exit = action
             case _:
@@ -299,10 +305,12 @@ class Supervisor:
         self._step(events.Forked(spawn.age, member.pid))
 
     def _introduce(self) -> None:
+        was_behind = self._introductions.is_behind
         try:
             self._introductions.introduce(self._herd)
-        except OSError as error:  # tried again with the next child
-            self._log(events.Log("error", "worker not introduced", (("reason", error.strerror),)))
+        except OSError as error:  # tried again soon
+            if not was_behind:
+                self._log(events.Log("error", "worker not introduced", (("reason", error.strerror),)))
 
     def _send(self, age: int, message: Message) -> None:
         member = self._herd.get(age)

@@ -243,9 +243,9 @@ class Worker(abc.ABC):
         self.words[scoreboard.READY_AT] = time.monotonic_ns()
         self.words[scoreboard.STATE] = scoreboard.State.READY
         self.tick()
-        self.boot.channel.send(messages.Ready(type(self).name))
         if self.home is not None:
             self._tell_home(self.home)
+        self.boot.channel.send(messages.Ready(type(self).name))
         return True
 
     def _load(self) -> Application:
@@ -274,7 +274,7 @@ class Worker(abc.ABC):
             for source in list(self._listening):
                 if source.is_shared:
                     self._drop(source)
-                else:
+                elif time.monotonic() >= drain.leave_at:
                     source.leave()
 
     def _finish(self) -> ExitStatus:
@@ -387,7 +387,9 @@ class Worker(abc.ABC):
         if self.home is not None and self.home not in self._listening:
             self.home.close()
         self.home = home = DispatchSource(fd, self.boot.pages[message.page], self.log)
-        os.register_at_fork(after_in_child=home.close)
+        for earlier in [held for held in self._held if isinstance(held, DispatchSource)]:
+            self._held.remove(earlier)
+        self._held.append(home)
         if self.is_booting:
             return
         self._listening.append(home)
@@ -485,6 +487,8 @@ class Worker(abc.ABC):
         if home is not None and home.is_behind:
             home.flush()
             return CATCH_UP_S
+        if home is not None and self.draining is not None and not home.is_leaving:
+            return self._tick_in_patience(home, self.draining)
         if home is not None:
             self.tell_room()
         if self._accept_again_at is None:
@@ -494,6 +498,14 @@ class Worker(abc.ABC):
             self.resume_accept()
             return self._beat_interval_s
         return min(wait, self._beat_interval_s)
+
+    def _tick_in_patience(self, home: DispatchSource, drain: Drain) -> float:
+        """Wait for word whether the whole server stops: what its last workers leave, nobody would serve."""
+        wait_s = drain.leave_at - time.monotonic()
+        if drain.last or wait_s > 0:
+            return min(self._beat_interval_s, wait_s if wait_s > 0 else self._beat_interval_s)
+        home.leave()
+        return self._beat_interval_s
 
     @final
     def tell_room(self) -> None:
@@ -553,13 +565,21 @@ class Worker(abc.ABC):
                 event(self.log, logging.WARNING, "message ignored", slot=self.slot, message=type(message).__name__)
 
     @final
-    def stop(self, timeout_s: float, *, last: bool, linger_s: float = LINGER_S) -> None:
-        """Begin to drain; a second call can only shorten it."""
+    def stop(self, timeout_s: float, *, last: bool, linger_s: float = LINGER_S, patience_s: float = 0.0) -> None:
+        """Begin to drain; a second call can only shorten it.
+
+        Args:
+            timeout_s: how long it may take.
+            last: as of `Drain`.
+            linger_s: as of `Drain`.
+            patience_s: how long a listener is still served, until somebody says that this is `last`.
+        """
         deadline = time.monotonic() + timeout_s
         if last or self.config.dispatch != "request":  # else connections go on in another worker
             self.keep_alive = False
         if self.draining is None:
-            self.draining = Drain(deadline, last, min(linger_s, timeout_s))
+            leave_at = time.monotonic() + min(patience_s, timeout_s)
+            self.draining = Drain(deadline, last, min(linger_s, timeout_s), leave_at)
         else:
             self.draining.deadline = min(self.draining.deadline, deadline)
             self.draining.last = self.draining.last or last

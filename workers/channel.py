@@ -1,17 +1,21 @@
 """One end of the pair of sockets between the arbiter and a child."""
 
 import array
+import errno
 import os
 import socket
 from typing import Final, Self
 
 from heeler.workers import messages
 
-_CLOEXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+CLOEXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _INT_BYTES: Final = array.array("i").itemsize
 ROOM: Final = socket.CMSG_SPACE(messages.MAX_FDS * _INT_BYTES)
 """Bytes of ancillary data that may come with a message."""
 
+
+FULL: Final = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS})
+"""Why something cannot be sent now, though there is somebody at the other end."""
 
 OUT_OF_DESCRIPTORS: Final = "this process may not have so many open files"
 """Why descriptors do not arrive."""
@@ -26,7 +30,7 @@ def descriptors(ancillary: list[tuple[int, int, bytes]]) -> tuple[int, ...]:
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(data[: len(data) // _INT_BYTES * _INT_BYTES])
-    if not _CLOEXEC:
+    if not CLOEXEC:
         for fd in fds:
             os.set_inheritable(fd, False)
     return tuple(fds)
@@ -70,7 +74,9 @@ class Channel:
                 self.sock.sendmsg([messages.encode(message)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
             else:
                 self.sock.send(messages.encode(message))
-        except (BlockingIOError, ConnectionError):
+        except OSError as error:
+            if error.errno not in FULL and not isinstance(error, ConnectionError):
+                raise
             return False
         return True
 
@@ -84,7 +90,7 @@ class Channel:
         fds: tuple[int, ...] = ()
         try:
             if self.takes_fds:
-                datagram, ancillary, _, _ = self.sock.recvmsg(messages.MAX_BYTES, ROOM, _CLOEXEC)
+                datagram, ancillary, _, _ = self.sock.recvmsg(messages.MAX_BYTES, ROOM, CLOEXEC)
                 fds = descriptors(ancillary)
             else:
                 datagram = self.sock.recv(messages.MAX_BYTES)

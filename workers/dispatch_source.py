@@ -16,14 +16,11 @@ from typing_extensions import override
 
 from heeler.workers import unpatched
 from heeler.workers.address import Address
-from heeler.workers.channel import OUT_OF_DESCRIPTORS, ROOM, descriptors
+from heeler.workers.channel import CLOEXEC, FULL, OUT_OF_DESCRIPTORS, ROOM, descriptors
 from heeler.workers.handover import HAND_BYTES, MAX_BYTES, UNKNOWN, Kind, Tail, pack_report, unpack_hand
-from heeler.workers.logs import event
 from heeler.workers.scoreboard import WAITS, Row
 from heeler.workers.sources import AcceptingSource, Connection
 
-_CLOEXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-_FULL: Final = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS})
 """The listener has not received so much of what was sent to it that there is no room for more."""
 
 
@@ -72,13 +69,13 @@ class DispatchSource(AcceptingSource):
         """Return the next connection that was handed over, or None where there is none.
 
         Raises:
-            OSError: this process may not have so many descriptors; the connection is lost.
+            OSError: this process may not have so many descriptors; the connection goes to others.
         """
         while True:
             if self._is_over:
                 return None
             try:
-                data, ancillary, _, _ = self._receive(MAX_BYTES, ROOM, _CLOEXEC)
+                data, ancillary, _, _ = self._receive(MAX_BYTES, ROOM, CLOEXEC)
             except BlockingIOError:
                 return None
             except ConnectionError:  # the listener is gone, with reports unread; what it had sent still stands
@@ -92,13 +89,9 @@ class DispatchSource(AcceptingSource):
                 continue
             fds = descriptors(ancillary)
             if not fds:
-                event(self._log, logging.ERROR, "connection lost", reason=OUT_OF_DESCRIPTORS)
-                self._report(Kind.GONE, number)
+                self._report(Kind.BACK, number)  # the listener has it still
                 raise OSError(errno.EMFILE, OUT_OF_DESCRIPTORS)
-            family, peer, address = _facts(data[HAND_BYTES:])
-            sock = unpatched.Socket(family, socket.SOCK_STREAM, 0, fds[0])
-            sock.setblocking(False)
-            return Connection(sock, peer, address, self, number, since_ns)
+            return _connection(fds[0], data[HAND_BYTES:], self, number, since_ns)
 
     # -- what the listener is told
 
@@ -157,13 +150,14 @@ class DispatchSource(AcceptingSource):
         try:
             socket.send_fds(self._sock, [data], [sock.fileno()])
         except OSError as error:
-            self._is_full = error.errno in _FULL
+            self._is_full = error.errno in FULL
             return False
         return True
 
     def has_room(self) -> None:
         """There is room again; the listener waits for that."""
-        self._report(Kind.ROOM, 0)
+        if not self._unsent:  # any report that is read tells as much
+            self._report(Kind.ROOM, 0)
 
     @property
     def is_awaited(self) -> bool:
@@ -188,10 +182,10 @@ class DispatchSource(AcceptingSource):
             return self.flush()
         try:
             self._send(pack_report(kind, number))
-        except BlockingIOError:
+        except OSError as error:
+            if error.errno not in FULL:
+                return False
             self._unsent.append(pack_report(kind, number))  # else a slot would be lost for good
-        except OSError:
-            return False
         return True
 
     def flush(self) -> bool:
@@ -200,9 +194,9 @@ class DispatchSource(AcceptingSource):
         while self._unsent:
             try:
                 self._send(self._unsent[0])
-            except BlockingIOError:
-                return True
-            except OSError:
+            except OSError as error:
+                if error.errno in FULL:
+                    return True
                 self._unsent.clear()
                 return False
             self._unsent.popleft()
@@ -214,11 +208,15 @@ class DispatchSource(AcceptingSource):
         return bool(self._unsent) or self._is_full
 
 
-@functools.lru_cache(maxsize=4096)
-def _facts(tail: bytes) -> tuple[int, tuple[str, int], Address]:
-    """Return the socket's family, the peer, and the address where the connection came in."""
+def _connection(fd: int, tail: bytes, home: DispatchSource, number: int, since_ns: int) -> Connection:
     host, port, text = Tail.decode(tail)
-    address = Address.parse(text)
-    if address.kind == "unix":
-        return socket.AF_UNIX, ("", 0), address
-    return socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port), address
+    address = _address(text)
+    is_unix = address.kind == "unix"
+    family = socket.AF_UNIX if is_unix else socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = unpatched.Socket(family, socket.SOCK_STREAM, 0, fd)
+    sock.setblocking(False)
+    return Connection(sock, ("", 0) if is_unix else (host, port), address, home, number, since_ns)
+
+
+_address: Final = functools.lru_cache(maxsize=64)(Address.parse)
+"""The few addresses where the server listens."""

@@ -1,6 +1,7 @@
 """One client's connection on the reactor: what was read, what is owed, what may happen next."""
 
 import collections
+import contextlib
 import logging
 import math
 import socket
@@ -120,7 +121,7 @@ class HttpConnection(ClientWriter):
 
     @override
     def _wait_for(self, mask: int, handler: Callable[[int], None], timeout_s: float) -> None:
-        if self.home is not None and not self.running:
+        if mask and self.home is not None and not self.running:  # without a mask, it waits for its turn
             self.slow_down()
         super()._wait_for(mask, handler, timeout_s)
 
@@ -257,6 +258,9 @@ class HttpConnection(ClientWriter):
         elif self.refusal is not None:
             self._answer_refusal(self.refusal)
         elif self.closing:
+            if self.home is not None:  # which has a copy: the client shall not wait until that is closed, too
+                with contextlib.suppress(OSError):
+                    self.sock.shutdown(socket.SHUT_WR)
             self.close()
         else:
             self.waiting = None

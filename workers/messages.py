@@ -123,10 +123,16 @@ class Listen:
 
     Args:
         addresses: of them, as `Address.parse` reads them.
+        keepalive_s: how long a connection may be idle; 0 is for ever. This and the rest: what the settings say now.
+        header_timeout_s: how long a new one has for its first request; 0 is for ever.
+        connections: how many there may be.
         fds: the sockets, in the same order.
     """
 
     addresses: tuple[str, ...]
+    keepalive_s: float
+    header_timeout_s: float
+    connections: int
     fds: tuple[int, ...] = ()
 
 

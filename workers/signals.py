@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from heeler.plugins.exit_status import ExitStatus
 from heeler.workers import messages, orphan, unpatched
+from heeler.workers.drain import PATIENCE_S
 from heeler.workers.sources import SignalSource
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class WorkerSignals:
                 self._worker.boot.logs.reopen()
             elif number == signal.SIGTERM:
                 self._worker.boot.channel.send(messages.Leaving())
-                self._worker.stop(float(self._worker.config.graceful_timeout), last=False)
+                self._worker.stop(float(self._worker.config.graceful_timeout), last=False, patience_s=PATIENCE_S)
 
     def _note(self, number: int, _frame: types.FrameType | None) -> None:
         self._pending.append(number)

@@ -65,27 +65,32 @@ class Client:
         host, port = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
         return cls(number, fd, host, Tail(host, port, address).encode())
 
-    def peek(self, count: int) -> bytes:
-        """Return up to so many bytes that have come, and leave them where they are; empty where there is none.
+    def peek(self, count: int) -> bytes | None:
+        """Return up to so many bytes that have come, and leave them where they are.
 
-        Raises:
-            OSError: the connection has failed.
+        Returns:
+            Nothing at all where the connection has ended, or failed; None where nothing has come yet.
         """
         with socket.socket(fileno=self.fd) as sock:
             try:
-                return sock.recv(count, socket.MSG_PEEK)
+                # An application may have made the socket a blocking one, for all who have it.
+                return sock.recv(count, socket.MSG_PEEK | socket.MSG_DONTWAIT)
             except BlockingIOError:
+                return None
+            except OSError:
                 return b""
             finally:
                 sock.detach()
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing has come; it may have ended."""
-        try:
-            return not self.peek(1)
-        except OSError:
-            return True
+        """Whether there is nothing to be read; it may have ended."""
+        return not self.peek(1)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is nothing to be read, and never will be."""
+        return self.peek(1) == b""
 
     def close(self) -> None:
         """Close this copy."""

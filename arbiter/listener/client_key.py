@@ -17,9 +17,9 @@ def key_of(setting: str) -> Callable[[Client], bytes]:
     """Return what finds a client's key, for the setting `sticky_key`."""
     kind, _, name = setting.partition(":")
     if kind == "cookie":
-        return _Head(rb"\r\nCookie:[^\r\n]*?[ ;:\t]" + re.escape(name.encode()) + rb"=([^;\s]+)", re.IGNORECASE)
+        return _Head(rb"\r\n(?i:Cookie):[^\r\n]*?[ ;:\t]" + re.escape(name.encode()) + rb"=([^;\s]+)")
     if kind == "query":
-        return _Head(rb"\A[A-Z]+ [^ ?\r\n]*\?(?:[^ \r\n]*&)?" + re.escape(name.encode()) + rb"=([^& \r\n]+)", 0)
+        return _Head(rb"\A[A-Z]+ [^ ?\r\n]*\?(?:[^ \r\n]*&)?" + re.escape(name.encode()) + rb"=([^& \r\n]+)")
     return by_address
 
 
@@ -36,12 +36,9 @@ def no_key(_client: Client) -> bytes:
 class _Head:
     """Finds the key in the head of a request."""
 
-    def __init__(self, pattern: bytes, flags: int) -> None:
-        self._find: Final = re.compile(pattern, flags).search
+    def __init__(self, pattern: bytes) -> None:
+        self._find: Final = re.compile(pattern).search
 
     def __call__(self, client: Client) -> bytes:
-        try:
-            found = self._find(client.peek(PEEK_BYTES))
-        except OSError:
-            return b""  # a worker will find out what is the matter
+        found = self._find(client.peek(PEEK_BYTES) or b"")
         return found[1] if found else by_address(client)

@@ -13,6 +13,7 @@ from typing import Final
 from heeler.arbiter.listener.client import Client
 from heeler.arbiter.listener.place import Place
 from heeler.plugins.balancer import Balancer
+from heeler.plugins.balancers import least_busy
 
 RECALL_NS: Final = 20_000_000
 """What a worker has not received for so long is taken back, and goes to another."""
@@ -30,17 +31,24 @@ class Dispatcher:
         key_of: tells clients apart, for balancers that ask.
         limit: how many requests may wait; more are refused.
         refuse: answers a request that is not to wait any longer; the client is its then.
+        complain: told what is wrong with the balancer, each time that it fails.
 
     Process: the listener.
     """
 
     def __init__(
-        self, balancer: Balancer, key_of: Callable[[Client], bytes], limit: int | None, refuse: Callable[[Client], None]
+        self,
+        balancer: Balancer,
+        key_of: Callable[[Client], bytes],
+        limit: int | None,
+        refuse: Callable[[Client], None],
+        complain: Callable[[str], None],
     ) -> None:
         self._balancer: Final = balancer
         self._key_of: Final = key_of
         self._limit: Final = math.inf if limit is None else limit
         self._refuse: Final = refuse
+        self._complain: Final = complain
         self.places: list[Place] = []
         """The workers that serve, in the order of their slots."""
         self._queue: collections.deque[Client] = collections.deque()
@@ -70,8 +78,8 @@ class Dispatcher:
         client.key = self._key_of(client)
         if self.has_room():
             self._place(client, now_ns)
-        elif not self._queue and not client.key and self._hand_ahead(client, now_ns):
-            pass
+        elif not self._queue and not client.key and (place := self._quick(now_ns)) is not None:
+            self._hand_ahead(place, client, now_ns)
         elif self._waiting < self._limit:
             self._waiting += 1
             self._queue.append(client)
@@ -80,9 +88,7 @@ class Dispatcher:
 
     def _place(self, client: Client, now_ns: int) -> None:
         """Hand a request to the worker that is chosen, or have it wait for that one."""
-        self._turn += 1
-        place = self._balancer(self._able(client), self._turn, client.key)
-        assert isinstance(place, Place), "a balancer returns one of those that it was shown"
+        place = self._choose(client)
         if place.in_flight < place.capacity and not place.is_suspect:
             self._hand(place, client, now_ns)
         elif self._waiting < self._limit:
@@ -91,17 +97,35 @@ class Dispatcher:
         else:
             self._refuse(client)
 
-    def _hand_ahead(self, client: Client, now_ns: int) -> bool:
-        """Hand a request to a worker that is about to end another, so that it need not wait for the next one.
+    def _choose(self, client: Client) -> Place:
+        self._turn += 1
+        able = self._able(client)
+        try:
+            place = self._balancer(able, self._turn, client.key)
+            if isinstance(place, Place) and place in able:
+                return place
+            self._complain(f"it returned {place!r}")
+        except Exception as error:  # a third party's may raise anything; its clients are served all the same
+            self._complain(f"{type(error).__name__}: {error}")
+        least = least_busy(able, self._turn, client.key)
+        assert isinstance(least, Place), "one of those it was shown"
+        return least
 
-        Only where all are at work, and to one whose requests are quick; if another is idle first, it is taken back.
-        """
+    def _quick(self, now_ns: int) -> Place | None:
+        """Return a worker that is about to end a request, as far as can be told, and has nothing ahead."""
         for place in self.places:
-            if place.in_flight == place.capacity and now_ns - place.told_ns < QUICK_NS and not place.keeps:
-                self._is_ahead = True
-                self._hand(place, client, now_ns)
-                return True
-        return False
+            is_at_work = place.in_flight == place.capacity and not place.is_suspect and not place.keeps
+            if is_at_work and now_ns - place.told_ns < QUICK_NS:
+                return place
+        return None
+
+    def _hand_ahead(self, place: Place, client: Client, now_ns: int) -> bool:
+        """Hand a request to a quick worker while all are at work, so that it need not wait for the next one.
+
+        If another is idle first, it is taken back.
+        """
+        self._is_ahead = True
+        return self._hand(place, client, now_ns)
 
     def _take_over(self, now_ns: int) -> None:
         """Where a worker is idle, have it run what waits ahead at another: at the slowest one first."""
@@ -111,8 +135,10 @@ class Dispatcher:
         for place in ahead:
             if not self._has_room():
                 return
-            for client in place.recall():
-                self._place(client, now_ns)
+            self._put_back(place.recall())
+            while self._queue and self._has_room():
+                self._waiting -= 1
+                self._place(self._queue.popleft(), now_ns)
 
     def _able(self, client: Client) -> list[Place]:
         """Return the workers that a balancer may choose from: all, where it is to find the client's own."""
@@ -120,20 +146,18 @@ class Dispatcher:
             return [place for place in self.places if not place.is_suspect]
         return self.places
 
-    def _hand(self, place: Place, client: Client, now_ns: int) -> None:
+    def _hand(self, place: Place, client: Client, now_ns: int) -> bool:
+        """Hand a request to a worker; False where that cannot be, and it waits on."""
         try:
             place.hand(client, now_ns)
-        except BlockingIOError:
+        except OSError:
             self._suspect(place)
             self._put_back([client])
-            return
-        except OSError:  # it is gone; that it was reaped is told soon
-            self.remove(place)
-            self._put_back([client])
-            return
+            return False
         client.is_fresh = False
         if not self._look_ns:
             self._look_ns = now_ns + RECALL_NS
+        return True
 
     def _put_back(self, clients: list[Client]) -> None:
         """They take their old places in the queue again."""
@@ -155,9 +179,10 @@ class Dispatcher:
         while self._queue and self._has_room():
             self._waiting -= 1
             self._place(self._queue.popleft(), now_ns)
-        while self._queue and not self._queue[0].key and self._hand_ahead(self._queue[0], now_ns):
+        while self._queue and not self._queue[0].key and (quick := self._quick(now_ns)) is not None:
             self._waiting -= 1
-            self._queue.popleft()
+            if not self._hand_ahead(quick, self._queue.popleft(), now_ns):
+                break
 
     @property
     def keeps(self) -> bool:
@@ -195,7 +220,8 @@ class Dispatcher:
 
     def add(self, place: Place) -> None:
         """A worker serves from now on."""
-        self.places.append(place)
+        if place not in self.places:
+            self.places.append(place)
         self.places.sort(key=lambda each: (each.slot, each.age))
 
     def remove(self, place: Place) -> None:

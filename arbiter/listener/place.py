@@ -8,11 +8,10 @@ from typing import Final
 
 from heeler.arbiter.listener.client import Client
 from heeler.plugins.balancer import SlotView
-from heeler.workers.channel import ROOM, descriptors
+from heeler.workers.channel import CLOEXEC, ROOM, descriptors
 from heeler.workers.handover import HAND_BYTES, MAX_BYTES, UNKNOWN, pack_hand, unpack_hand
 from heeler.workers.scoreboard import BEAT_AT, CAPACITY, CONNECTIONS, IN_FLIGHT, Row
 
-_CLOEXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _QUESTION: Final = pack_hand(UNKNOWN, 0)
 
 
@@ -81,19 +80,17 @@ class Place(SlotView):
         """Whether it did not receive what it was handed, and has shown no sign of life since."""
         return self._beat_ns >= 0
 
-    def forgive(self) -> bool:
-        """Think better of it where it has beaten since; return whether it was a suspect until now."""
-        if self._beat_ns < 0 or self._page.words[BEAT_AT] == self._beat_ns:
-            return False
-        self._beat_ns = -1
-        return True
+    def forgive(self) -> None:
+        """Think better of it where it has beaten since."""
+        if self._page.words[BEAT_AT] != self._beat_ns:
+            self._beat_ns = -1
 
     def hand(self, client: Client, now_ns: int) -> None:
         """Hand it a connection.
 
         Raises:
-            BlockingIOError: it has received nothing for so long that there is no more room.
-            OSError: it is gone.
+            OSError: it has received nothing for so long that there is no more room, or the system has none. Of a
+                worker that is gone nothing is seen here, since there is a copy of its end.
         """
         self.ours.sendmsg([pack_hand(client.number, client.since_ns), client.tail], client.rights)
         self.held[client.number] = client
@@ -114,20 +111,28 @@ class Place(SlotView):
         # A question that stands before them is as old as they are.
         return self.held.get(number) if number else min(self.held.values(), key=_handed_at, default=None)
 
-    def ended(self, number: int) -> Client | None:
-        """It has done with a connection; return that."""
+    def ended(self, number: int, now_ns: int) -> Client | None:
+        """It has done with a connection; return that, None where it is not known here."""
+        self.told_ns = now_ns
+        client = self.held.pop(number, None)
         if number in self.slow:
             self.slow.remove(number)
-        else:
+        elif client is not None or number == UNKNOWN:
+            self.in_flight = max(0, self.in_flight - 1)
+        return client
+
+    def slows(self, number: int) -> None:
+        """One of its connections waits for the client, and takes no place."""
+        if number in self.held and number not in self.slow:
+            self.slow.add(number)
             self.in_flight -= 1
-        return self.held.pop(number, None)
 
     def recall(self) -> list[Client]:
         """Take back what was handed to it and not received, oldest first."""
         found = []
         while True:
             try:
-                data, ancillary, _, _ = self._theirs.recvmsg(MAX_BYTES, ROOM, _CLOEXEC)
+                data, ancillary, _, _ = self._theirs.recvmsg(MAX_BYTES, ROOM, CLOEXEC)
             except OSError:  # nothing, or a reset
                 break
             if len(data) < HAND_BYTES:
@@ -147,9 +152,8 @@ class Place(SlotView):
         with contextlib.suppress(OSError):
             self.ours.send(_QUESTION)
 
-    def heard(self, now_ns: int) -> None:
+    def heard(self) -> None:
         """It has said something."""
-        self.told_ns = now_ns
         self._beat_ns = -1
 
     def end(self) -> None:

@@ -6,10 +6,10 @@ the connection before the client has read the answer.
 
 import contextlib
 import math
-import os
 import select
 import socket
 import time
+from collections.abc import Callable
 from typing import Final
 
 from heeler.arbiter.listener.client import Client
@@ -27,11 +27,13 @@ class Refusal:
     Args:
         poller: where they are watched meanwhile.
         retry_after_s: what they are told.
+        on_gone: called when one of them is gone.
     """
 
-    def __init__(self, poller: select.epoll, retry_after_s: int) -> None:
+    def __init__(self, poller: select.epoll, retry_after_s: int, on_gone: Callable[[], object]) -> None:
         self._poller: Final = poller
         self._retry_after: Final = b"Retry-After: %d\r\n" % retry_after_s
+        self._on_gone: Final = on_gone
         self._leaving: Final[dict[int, tuple[Client, float]]] = {}
 
     def refuse(self, client: Client) -> None:
@@ -39,7 +41,7 @@ class Refusal:
         page = error_page(503, http_date()[0], more=self._retry_after)
         with socket.socket(fileno=client.fd) as sock:
             with contextlib.suppress(OSError):
-                sock.send(page)
+                sock.send(page, socket.MSG_DONTWAIT)
                 sock.shutdown(socket.SHUT_WR)
             sock.detach()
         mask = select.EPOLLIN | select.EPOLLRDHUP
@@ -55,13 +57,17 @@ class Refusal:
         leaving = self._leaving.get(fd)
         if leaving is None:
             return False
-        try:
-            if os.read(fd, _BYTES):
+        with socket.socket(fileno=fd) as sock:
+            try:
+                # Not to wait, whatever an application has made of the socket that it had.
+                if sock.recv(_BYTES, socket.MSG_DONTWAIT):
+                    return True
+            except BlockingIOError:
                 return True
-        except BlockingIOError:
-            return True
-        except OSError:
-            pass
+            except OSError:
+                pass
+            finally:
+                sock.detach()
         self._end(leaving[0])
         return True
 
@@ -82,3 +88,4 @@ class Refusal:
         del self._leaving[client.fd]
         self._poller.unregister(client.fd)
         client.close()
+        self._on_gone()

@@ -1,6 +1,6 @@
 """The listener's process: accepts, parks, and has requests handed to workers.
 
-One loop, no thread, no code of the application, no HTTP: it reads nothing that a client sends. The arbiter
+One loop, no thread, no code of the application, no HTTP: it acts on nothing that a client sends. The arbiter
 watches it as it watches a worker. If it dies, the listening sockets stay open and workers serve on.
 """
 
@@ -9,6 +9,7 @@ import faulthandler
 import logging
 import math
 import os
+import resource
 import select
 import signal
 import socket
@@ -16,12 +17,14 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from heeler.arbiter.listener import reports
 from heeler.arbiter.listener.client import Client
 from heeler.arbiter.listener.client_key import by_address, key_of, no_key
 from heeler.arbiter.listener.dispatcher import Dispatcher
 from heeler.arbiter.listener.parking import Parking
 from heeler.arbiter.listener.place import Place
 from heeler.arbiter.listener.refusal import Refusal
+from heeler.arbiter.listener.reports import BadReport, Report
 from heeler.arbiter.signals import SignalQueue
 from heeler.plugins.balancer import load_balancer
 from heeler.plugins.exit_status import ExitStatus
@@ -30,9 +33,9 @@ from heeler.workers import messages, privileges
 from heeler.workers.address import Address
 from heeler.workers.base import ACCEPT_BURST, ACCEPT_PAUSE_S
 from heeler.workers.boot import Boot
-from heeler.workers.channel import OUT_OF_DESCRIPTORS, ROOM, descriptors
-from heeler.workers.drain import LINGER_S, ORPHAN_LINGER_S
-from heeler.workers.handover import MAX_BYTES, REPORT_BYTES, Kind, unpack_reports
+from heeler.workers.channel import OUT_OF_DESCRIPTORS
+from heeler.workers.drain import LINGER_S, ORPHAN_LINGER_S, PATIENCE_S
+from heeler.workers.handover import Kind, Tail
 from heeler.workers.logs import event
 from heeler.workers.scoreboard import ACCEPTED, BEAT_AT, CONNECTIONS, CUT, IN_FLIGHT, REFUSED, TIMEOUTS, WAITS, State
 from heeler.workers.signals import STACKS
@@ -41,8 +44,16 @@ from heeler.workers.sources import EXHAUSTED, Listener, is_readable
 AGAIN_S: Final = 0.02
 """How often it is seen, while requests wait, whether a worker that keeps connections has room."""
 
-_CLOEXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+SPARE_FDS: Final = 256
+"""Descriptors for all but clients: workers, sockets, logs, messages."""
+
 _LEFT: Final = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+
+
+def most_connections(wanted: int) -> int:
+    """Return how many connections there may be, of those that are wanted: each takes a descriptor."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - SPARE_FDS))
 
 
 class ListenerRole:
@@ -57,17 +68,17 @@ class ListenerRole:
         self._boot: Final = boot
         self._log: Final = boot.logs.worker
         self._words: Final = boot.row.words
-        self._keepalive: Final = float(config.keepalive) or math.inf
-        self._header_timeout: Final = float(config.header_timeout) or math.inf
+        self._keepalive = float(config.keepalive) or math.inf
+        self._header_timeout = float(config.header_timeout) or math.inf
         self._queue_timeout: Final = float(config.queue_timeout)
-        self._limit: Final = int(config.worker_connections) * int(config.workers)
+        self._limit = most_connections(int(config.worker_connections) * int(config.workers))
         """How many connections it may hold, parked ones included."""
         self._limits_queue: Final = config.queue_limit is not None
         self._parks: Final = config.dispatch == "request" or config.sticky_key != "address"
         """Whether a connection is handed out once a request has come on it, and not before."""
         self._poller: Final = select.epoll()
         self._parking: Final = Parking(self._poller)
-        self._refusal: Final = Refusal(self._poller, max(1, math.ceil(self._queue_timeout)))
+        self._refusal: Final = Refusal(self._poller, max(1, math.ceil(self._queue_timeout)), self._count_down)
         self._handlers: dict[int, Callable[[int], None]] = {}
         self._listeners: list[Listener] = list(boot.listeners)
         self._shut: list[Listener] = []
@@ -79,7 +90,9 @@ class ListenerRole:
         self._places: dict[int, Place] = {}
         self._number = 0
         self._draining = math.inf
+        self._term_at = math.inf
         self._is_over = False
+        self._has_complained = False
         self._dispatcher: Dispatcher
         self._signals: SignalQueue
         timeout = float(config.timeout)
@@ -103,7 +116,11 @@ class ListenerRole:
             key = by_address if config.sticky_key == "address" else key_of(config.sticky_key)
             uses_key = plugin.name not in ("least-busy", "round-robin", "random-two")
             self._dispatcher = Dispatcher(
-                load_balancer(plugin), key if uses_key else no_key, config.queue_limit, self._refuse
+                load_balancer(plugin),
+                key if uses_key else no_key,
+                config.queue_limit,
+                self._refuse,
+                self._balancer_failed,
             )
         except Exception as error:  # a balancer's import may raise anything
             self._boot.channel.send(messages.BootFailed(int(ExitStatus.BOOT), str(error)))
@@ -142,6 +159,8 @@ class ListenerRole:
             self._dispatcher.refuse_older(int((now - self._queue_timeout) * 1e9))
         if self._shows_waiting and self._dispatcher.keeps:
             self._dispatcher.dispatch()
+        if now >= self._term_at:
+            self._stop(float(self._boot.config.graceful_timeout), 0.0)
         self._reopen(now)
         self._show()
         if self._words[WAITS]:
@@ -154,7 +173,13 @@ class ListenerRole:
     def _wait_s(self) -> float:
         """Return how long may be slept: until the earliest deadline."""
         now = time.monotonic()
-        until = min(now + self._beat_s, self._parking.wake_at(), self._refusal.wake_at(), self._dispatcher.look_at())
+        until = min(
+            now + self._beat_s,
+            self._parking.wake_at(),
+            self._refusal.wake_at(),
+            self._dispatcher.look_at(),
+            self._term_at,
+        )
         if self._queue_timeout and self._dispatcher.waiting:
             until = min(until, self._dispatcher.oldest_ns() / 1e9 + self._queue_timeout)
         if self._shut and self._shut_until > now:
@@ -205,7 +230,7 @@ class ListenerRole:
 
     def _on_parked(self, client: Client, mask: int) -> None:
         """A request has come, or the client has left."""
-        if mask & _LEFT and client.is_silent:
+        if mask & _LEFT and client.has_ended:
             self._forget(client)
             return
         del self._parking.clients[client.fd]
@@ -227,11 +252,18 @@ class ListenerRole:
             self._on_parked(client, 0)
 
     def _forget(self, client: Client) -> None:
-        self._words[CONNECTIONS] -= 1
+        self._count_down()
         self._parking.forget(client)
 
-    def _refuse(self, client: Client) -> None:
+    def _count_down(self) -> None:
         self._words[CONNECTIONS] -= 1
+
+    def _balancer_failed(self, reason: str) -> None:
+        if not self._has_complained:
+            self._has_complained = True
+            event(self._log, logging.ERROR, "balancer failed", balancer=self._boot.config.balancer, reason=reason)
+
+    def _refuse(self, client: Client) -> None:
         self._words[REFUSED] += 1
         event(self._boot.logs.error, logging.INFO, "request refused", peer=client.host, status=503, reason="no room")
         self._refusal.refuse(client)
@@ -299,41 +331,39 @@ class ListenerRole:
         self._dispatcher.remove(place)
         for client in place.held.values():
             self._forget(client)
-        del self._handlers[place.ours.fileno()]
-        self._poller.unregister(place.ours.fileno())
+        if place.ours.fileno() in self._handlers:
+            self._unwatch(place.ours.fileno())
         place.close()
         self._dispatcher.dispatch()
 
     def _on_reports(self, place: Place) -> None:
         now_ns = time.monotonic_ns()
-        while True:
-            try:
-                data, ancillary, _, _ = place.ours.recvmsg(MAX_BYTES, ROOM, _CLOEXEC)
-            except OSError:  # nothing more, or a reset
-                break
-            if not data:
-                break
-            place.heard(now_ns)
-            if data[0] == Kind.ADOPT:
-                self._adopt(place, data, ancillary)
-                continue
-            for kind, number in unpack_reports(data):
-                self._report(place, kind, number)
+        try:
+            for report in reports.read(place.ours):
+                place.heard()
+                self._take_in(place, report, now_ns)
+        except BadReport as error:
+            event(self._log, logging.WARNING, "report ignored", slot=place.slot, reason=error)
+        except EOFError:
+            self._unwatch(place.ours.fileno())  # else it would be readable for ever
+            self._dispatcher.remove(place)
         self._dispatcher.dispatch()
 
-    def _report(self, place: Place, kind: int, number: int) -> None:
+    def _take_in(self, place: Place, report: Report, now_ns: int) -> None:
         """A worker says what became of a connection, or of itself."""
+        kind, number = report.kind, report.number
         if kind == Kind.BACK:
-            client = place.ended(number)
-            assert client is not None, "a connection came back that was not handed out"
-            self._park(client, self._keepalive)
+            client = place.ended(number, now_ns)
+            if client is not None:
+                self._park(client, self._keepalive)
         elif kind in (Kind.GONE, Kind.TAKEN):
-            client = place.ended(number)
+            client = place.ended(number, now_ns)
             if client is not None:
                 self._forget(client)
         elif kind == Kind.SLOW:
-            place.in_flight -= 1
-            place.slow.add(number)
+            place.slows(number)
+        elif kind == Kind.ADOPT:
+            self._adopt(place, report)
         elif kind in (Kind.SHARES, Kind.KEEPS):
             place.capacity, place.keeps = number, kind == Kind.KEEPS
             self._dispatcher.add(place)
@@ -343,16 +373,13 @@ class ListenerRole:
         elif kind == Kind.BUSY:
             place.in_flight += number
 
-    def _adopt(self, place: Place, data: bytes, ancillary: list[tuple[int, int, bytes]]) -> None:
-        ((_, busy),) = unpack_reports(data[:REPORT_BYTES])
-        place.in_flight -= busy
-        tail = data[REPORT_BYTES:]
-        fds = descriptors(ancillary)
-        if not fds:
+    def _adopt(self, place: Place, report: Report) -> None:
+        place.in_flight = max(0, place.in_flight - report.number)
+        if report.fd < 0:
             event(self._log, logging.ERROR, "connection lost", reason=OUT_OF_DESCRIPTORS)
             return
         self._number += 1
-        client = Client(self._number, fds[0], tail.split(b"\0", 1)[0].decode(), tail)
+        client = Client(self._number, report.fd, Tail.decode(report.tail).host, report.tail)
         client.is_fresh = False
         self._words[CONNECTIONS] += 1
         self._park(client, self._keepalive)
@@ -400,6 +427,14 @@ class ListenerRole:
 
     def _listen(self, message: messages.Listen) -> None:
         """A reload has come through: these are the addresses now."""
+        self._keepalive = message.keepalive_s or math.inf
+        self._header_timeout = message.header_timeout_s or math.inf
+        self._limit = most_connections(message.connections)
+        if len(message.fds) < len(message.addresses):
+            event(self._log, logging.ERROR, "addresses not changed", reason=OUT_OF_DESCRIPTORS)
+            for fd in message.fds:
+                os.close(fd)
+            return
         known = {str(listener.address): listener for listener in self._listeners}
         for address, fd in zip(message.addresses, message.fds, strict=True):
             if known.pop(address, None) is not None:
@@ -419,7 +454,7 @@ class ListenerRole:
             if number == signal.SIGUSR1:
                 self._boot.logs.reopen()
             elif number == signal.SIGTERM:
-                self._stop(float(self._boot.config.graceful_timeout), 0.0)
+                self._term_at = time.monotonic() + PATIENCE_S  # many send it to all: then the arbiter says more
             elif number in (signal.SIGINT, signal.SIGQUIT):
                 self._quit()
 
@@ -432,6 +467,7 @@ class ListenerRole:
     def _stop(self, timeout_s: float, linger_s: float) -> None:
         """Hand out what has come and what still comes, and end."""
         now = time.monotonic()
+        self._term_at = math.inf
         self._draining = min(self._draining, now + timeout_s)
         self._boot.row.set("state", State.DRAINING)
         self._parking.hurry(now + min(linger_s, timeout_s))

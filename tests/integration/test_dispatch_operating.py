@@ -131,10 +131,9 @@ def test_a_reload_that_moves_the_address(mode: str) -> None:
         assert server.listener_pids() == [listener]
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_listener_without_descriptors_goes_on_once_it_has_some(mode: str) -> None:
+def test_a_listener_without_descriptors_goes_on_once_it_has_some() -> None:
     """It pauses, and turns no faster for that; who came meanwhile is served in the end."""
-    with Server("app:app", "--dispatch", mode, "-w", "1", files=FILES) as server, Crowd(server) as crowd:
+    with Server("app:app", "--dispatch", "request", "-w", "1", files=FILES) as server, Crowd(server) as crowd:
         assert get(server.address).status == 200
         (pid,) = server.listener_pids()
         with Gate(server) as gate:

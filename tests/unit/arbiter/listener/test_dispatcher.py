@@ -23,6 +23,7 @@ class Stage:
     def __init__(self) -> None:
         self.board = Scoreboard.create(8)
         self.refused: list[int] = []
+        self.complaints: list[str] = []
         self.theirs: list[socket.socket] = []
         self._fds: list[int] = []
         self._numbers = 0
@@ -30,7 +31,8 @@ class Stage:
 
     def dispatcher(self, balancer: object = least_busy, limit: int | None = None, key: bytes = b"") -> Dispatcher:
         """Return one, with the places there are."""
-        found = Dispatcher(balancer, lambda _: key, limit, lambda client: self.refused.append(client.number))  # type: ignore[arg-type]
+        refuse = lambda client: self.refused.append(client.number)  # noqa: E731
+        found = Dispatcher(balancer, lambda _: key, limit, refuse, self.complaints.append)  # type: ignore[arg-type]
         for place in self.places:
             found.add(place)
         return found
@@ -97,7 +99,7 @@ def test_what_finds_no_room_waits_in_its_order(stage: Stage) -> None:
         dispatcher.offer(stage.client(), NOW + 1)
     assert (stage.received(place), dispatcher.waiting) == ([1], 3)
     for number in (1, 2, 3):
-        place.ended(number)
+        place.ended(number, 0)
         dispatcher.dispatch()
         assert stage.received(place) == [number + 1]
     assert dispatcher.waiting == 0
@@ -144,7 +146,7 @@ def test_what_a_worker_does_not_receive_goes_to_another(stage: Stage) -> None:
     assert stage.received(stuck) == [UNKNOWN]
     dispatcher.offer(stage.client(), NOW + 1)
     assert stage.received(stuck) == []
-    stuck.heard(1)
+    stuck.heard()
     assert not stuck.is_suspect
 
 
@@ -153,7 +155,7 @@ def test_a_heartbeat_is_a_sign_of_life(stage: Stage) -> None:
     stuck, _ = stage.place(), stage.place()
     stuck.suspect()
     stage.board.rows[0].words[BEAT_AT] += 1
-    assert stuck.forgive()
+    stuck.forgive()
     assert not stuck.is_suspect
 
 
@@ -218,7 +220,7 @@ def test_of_workers_that_keep_connections_their_own_count_holds(stage: Stage) ->
     dispatcher.offer(stage.client(), NOW + 1)
     assert stage.received(place) == [1]
     words[IN_FLIGHT] = 1
-    place.ended(1)
+    place.ended(1, 0)
     dispatcher.dispatch()
     assert stage.received(place) == [2]
 
@@ -235,3 +237,48 @@ def test_a_worker_that_is_gone_has_what_it_did_not_receive_taken_back(stage: Sta
     dispatcher.dispatch()
     assert stage.received(other) == [2, 3]
     assert list(gone.held) == [1]
+
+
+def test_a_balancer_that_fails_costs_nobody_a_request(stage: Stage) -> None:
+    """What it raises, or returns that it was not shown, is told; the least busy worker gets the request."""
+    place = stage.place(capacity=9)
+
+    def fails(*_: object) -> Place:
+        raise ValueError("no idea")
+
+    stage.dispatcher(fails).offer(stage.client(), NOW + 1)
+    stage.dispatcher(lambda *_: Place).offer(stage.client(), NOW + 1)
+    assert stage.received(place) == [1, 2]
+    assert stage.complaints[0] == "ValueError: no idea"
+    assert "it returned" in stage.complaints[1]
+
+
+def test_a_channel_that_is_full_loses_nobody(stage: Stage) -> None:
+    """Neither where a request is handed out, nor where it is handed ahead; each waits once."""
+    place = stage.place(capacity=1000)
+    dispatcher = stage.dispatcher()
+    for _ in range(500):
+        dispatcher.offer(stage.client(), NOW + 1)
+    handed = len(place.held)
+    assert 0 < handed < 500
+    assert place.is_suspect
+    assert dispatcher.waiting + handed == 500
+    assert stage.received(place) == list(range(1, handed + 1))
+    place.heard()
+    dispatcher.dispatch()
+    assert stage.received(place) == [UNKNOWN, *range(handed + 1, 501)] or dispatcher.waiting + len(place.held) == 500
+
+
+def test_what_no_worker_of_ours_says(stage: Stage) -> None:
+    """Numbers that are not known change no count."""
+    place = stage.place(capacity=2)
+    dispatcher = stage.dispatcher()
+    dispatcher.offer(stage.client(), NOW + 1)
+    assert place.ended(77, 0) is None
+    place.slows(77)
+    assert place.in_flight == 1
+    place.slows(1)
+    place.slows(1)
+    assert place.in_flight == 0
+    assert place.ended(1, 0) is not None
+    assert place.in_flight == 0
