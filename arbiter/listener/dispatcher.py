@@ -19,6 +19,8 @@ RECALL_NS: Final = 20_000_000
 """What a worker has not received for so long is taken back, and goes to another."""
 QUICK_NS: Final = 2_000_000
 """A worker that has ended a request within this time is about to end another."""
+AHEAD: Final = 2
+"""How many more requests than it can run at once a quick worker is handed."""
 LOOK_NS: Final = 50_000_000
 """How often it is seen whether a suspect moves again."""
 
@@ -112,10 +114,15 @@ class Dispatcher:
         return least
 
     def _quick(self, now_ns: int) -> Place | None:
-        """Return a worker that is about to end a request, as far as can be told, and has nothing ahead."""
+        """Return a worker that is about to end a request, as far as can be told, and has little ahead."""
         for place in self.places:
-            is_at_work = place.in_flight == place.capacity and not place.is_suspect and not place.keeps
-            if is_at_work and now_ns - place.told_ns < QUICK_NS:
+            if (
+                place.took_ns < QUICK_NS
+                and now_ns - place.told_ns < QUICK_NS
+                and place.capacity <= place.in_flight < place.capacity + AHEAD
+                and not place.keeps
+                and not place.is_suspect
+            ):
                 return place
         return None
 
@@ -127,18 +134,14 @@ class Dispatcher:
         self._is_ahead = True
         return self._hand(place, client, now_ns)
 
-    def _take_over(self, now_ns: int) -> None:
-        """Where a worker is idle, have it run what waits ahead at another: at the slowest one first."""
+    def _reclaim(self, now_ns: int) -> None:
+        """Take back what waits ahead at a worker that is not quick after all, or at any while another is idle."""
         ahead = [place for place in self.places if place.in_flight > place.capacity]
         self._is_ahead = bool(ahead)
-        ahead.sort(key=lambda place: place.told_ns)
+        is_idle = not self._queue and self._has_room()
         for place in ahead:
-            if not self._has_room():
-                return
-            self._put_back(place.recall())
-            while self._queue and self._has_room():
-                self._waiting -= 1
-                self._place(self._queue.popleft(), now_ns)
+            if is_idle or now_ns - place.told_ns >= QUICK_NS:
+                self._put_back(place.recall())
 
     def _able(self, client: Client) -> list[Place]:
         """Return the workers that a balancer may choose from: all, where it is to find the client's own."""
@@ -166,11 +169,11 @@ class Dispatcher:
 
     def dispatch(self) -> None:
         """There may be room again: hand out what waits for it."""
-        if not self._waiting:
-            if self._is_ahead:
-                self._take_over(time.monotonic_ns())
+        if not self._waiting and not self._is_ahead:
             return
         now_ns = time.monotonic_ns()
+        if self._is_ahead:
+            self._reclaim(now_ns)
         for place in [place for place in self.places if place.waiting]:
             place.refresh()
             while place.waiting and place.in_flight < place.capacity and not place.is_suspect:

@@ -42,6 +42,7 @@ class Place(SlotView):
         "ours",
         "slow",
         "told_ns",
+        "took_ns",
         "waiting",
     )
 
@@ -59,6 +60,8 @@ class Place(SlotView):
         """What it was handed and has not given back, by number."""
         self.slow: set[int] = set()
         """Those of them that wait for their client, and count as no request."""
+        self.took_ns = 0
+        """How long it has had the connection that it was done with last."""
         self.told_ns = 0
         """When it last said that a request is over."""
         self.waiting: collections.deque[Client] = collections.deque()
@@ -115,6 +118,8 @@ class Place(SlotView):
         """It has done with a connection; return that, None where it is not known here."""
         self.told_ns = now_ns
         client = self.held.pop(number, None)
+        if client is not None:
+            self.took_ns = now_ns - client.handed_ns
         if number in self.slow:
             self.slow.remove(number)
         elif client is not None or number == UNKNOWN:
