@@ -115,7 +115,10 @@ def test_unix_sockets_stay_shared() -> None:
     with _serve("-w", "2", bind=("127.0.0.1:0", f"unix:{name}")) as server:
         server.wait_for_log(f"sockets shared dispatch=reuseport addresses=unix:{name}\n")
         server.wait_for_log("worker ready", 2)
-        assert {int(get(name, "/").text) for _ in range(50)} == set(server.worker_pids())
+        served, until = set[int](), time.monotonic() + 10
+        while len(served) < 2 and time.monotonic() < until:  # which of them the kernel wakes is its own affair
+            served.add(int(get(name, "/").text))
+        assert served == set(server.worker_pids())
         assert "WARNING" not in server.log()
 
 

@@ -50,16 +50,18 @@ def measure(server: Server, condition: str, options: argparse.Namespace, cpus: P
 
     Raises: NotServing, LoadError.
     """
-    with serving(server, cpus[0]) as target:
+    # A server of several processes, one of them a listener, on one processor would be measured at nobody's use of it.
+    everywhere = ",".join(str(cpu) for cpu in sorted(set(cpus)))
+    with serving(server, everywhere) as target:
         # The slow ones begin before the warm-up, and end last.
         lasts_s = math.ceil(WARM_UP_S + options.seconds) + 1
         url = f"http://127.0.0.1:{target.port}/?ms={SLOW_MS}"
-        command = ["taskset", "-c", str(cpus[1]), *load.wrk(url, condition, lasts_s, SLOW)]
+        command = ["taskset", "-c", everywhere, *load.wrk(url, condition, lasts_s, SLOW)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as others:
             try:
-                load.warm_up(target.port, "curl", WARM_UP_S, cpus[1])
+                load.warm_up(target.port, "curl", WARM_UP_S, everywhere)
                 watch = Watch(target.pid, cpus)
-                quick = load.run(target.port, "curl", options.seconds, cpus[1])
+                quick = load.run(target.port, "curl", options.seconds, everywhere)
                 used_s, noise_s = watch.used()
                 slow = load.parse(others.communicate(timeout=lasts_s + 15)[0])
             except subprocess.TimeoutExpired as error:

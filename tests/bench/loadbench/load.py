@@ -78,7 +78,7 @@ def wrk(url: str, kind: str, seconds: float, connections: int = CONNECTIONS) -> 
     return [*f"wrk -t 1 -c {connections} -d {duration} --latency -s".split(), str(SCRIPT), url, "--", kind]
 
 
-def command(port: int, kind: str, seconds: float, cpu: int) -> list[str]:
+def command(port: int, kind: str, seconds: float, cpu: int | str) -> list[str]:
     """Return the command that puts one kind of load on the server on `port` from processor `cpu`."""
     pinned = ["taskset", "-c", str(cpu)]
     if kind == ECHO:
@@ -86,7 +86,7 @@ def command(port: int, kind: str, seconds: float, cpu: int) -> list[str]:
     return [*pinned, *wrk(f"http://127.0.0.1:{port}/", kind, seconds)]
 
 
-def run(port: int, kind: str, seconds: float, cpu: int) -> LoadResult:
+def run(port: int, kind: str, seconds: float, cpu: int | str) -> LoadResult:
     """Load the server on `port` from processor `cpu`.
 
     Blocking: until the load ends, at most `seconds` and a few more.
@@ -104,7 +104,7 @@ def run(port: int, kind: str, seconds: float, cpu: int) -> LoadResult:
     return parse(done.stdout)
 
 
-def warm_up(port: int, kind: str, seconds: float, cpu: int) -> None:
+def warm_up(port: int, kind: str, seconds: float, cpu: int | str) -> None:
     """Load the server for `seconds`, a part of one if need be, and count nothing."""
     with subprocess.Popen(
         command(port, kind, seconds + 1, cpu), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -109,7 +109,7 @@ def last_line(log: Path) -> str:
 
 
 @contextmanager
-def serving(server: Server, cpu: int) -> Iterator[Running]:
+def serving(server: Server, cpu: int | str) -> Iterator[Running]:
     """Run `server` on processor `cpu`, ready when the block is entered, gone when it is left.
 
     Raises: NotServing, with the last line the server wrote, or where it lacks the listener that it should have.
