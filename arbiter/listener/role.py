@@ -30,8 +30,8 @@ from heeler.plugins.balancer import load_balancer
 from heeler.plugins.exit_status import ExitStatus
 from heeler.plugins.registry import find_balancer
 from heeler.workers import messages, privileges
+from heeler.workers.accepting import ACCEPT_BURST, ACCEPT_PAUSE_S
 from heeler.workers.address import Address
-from heeler.workers.base import ACCEPT_BURST, ACCEPT_PAUSE_S
 from heeler.workers.boot import Boot
 from heeler.workers.channel import OUT_OF_DESCRIPTORS
 from heeler.workers.drain import LINGER_S, ORPHAN_LINGER_S, PATIENCE_S
