@@ -127,6 +127,10 @@ class DispatchSource(AcceptingSource):
         """
         return self._report(Kind.SLOW, number)
 
+    def runs(self, number: int) -> bool:
+        """A request of a connection that was `slow` runs; False where the listener is gone."""
+        return self._report(Kind.RUNS, number)
+
     def late(self) -> None:
         """A connection has come from a listener before this one, after `serves`."""
         self._report(Kind.BUSY, 1)

@@ -24,6 +24,8 @@ class Kind(enum.IntEnum):
     """It serves from now on, and keeps connections as long as it likes; how many requests it can run at once."""
     SLOW = 10
     """The connection waits for its client: to send the rest of a request, or to take that of a response."""
+    RUNS = 11
+    """It has waited for its client, and runs a request again."""
     TAKEN = 2
     """The connection is the worker's, for as long as it likes."""
     BACK = 3

@@ -131,6 +131,11 @@ class HttpConnection(ClientWriter):
             self.is_slow = True
             self.worker.slowed(self, self.home)
 
+    def speed_up(self) -> None:
+        """It has waited for its client, and its request runs now; the listener counts it again."""
+        if self.home is not None and self.is_slow:
+            self.is_slow = not self.home.runs(self.number)
+
     # -- reading
 
     def on_readable(self, _mask: int) -> None:

@@ -153,6 +153,7 @@ class ReactorWorker(Worker):
             connection = self.ready.popleft()
             connection.queued = False
             if not connection.closed:
+                connection.speed_up()
                 self.take(connection, *connection.next_request())
 
     @abc.abstractmethod

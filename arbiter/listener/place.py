@@ -132,6 +132,12 @@ class Place(SlotView):
             self.slow.add(number)
             self.in_flight -= 1
 
+    def runs(self, number: int) -> None:
+        """One of those that waited for the client takes a place again."""
+        if number in self.slow:
+            self.slow.remove(number)
+            self.in_flight += 1
+
     def recall(self) -> list[Client]:
         """Take back what was handed to it and not received, oldest first."""
         found = []

@@ -362,6 +362,8 @@ class ListenerRole:
                 self._forget(client)
         elif kind == Kind.SLOW:
             place.slows(number)
+        elif kind == Kind.RUNS:
+            place.runs(number)
         elif kind == Kind.ADOPT:
             self._adopt(place, report)
         elif kind in (Kind.SHARES, Kind.KEEPS):

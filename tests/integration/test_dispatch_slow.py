@@ -3,7 +3,7 @@
 import pytest
 
 from support.client import build_request, get
-from support.held import FILES, Crowd, statuses
+from support.held import FILES, Crowd, Gate, statuses
 from support.server import WORKER_CLASSES, Server
 
 pytestmark = pytest.mark.slow
@@ -91,3 +91,18 @@ def test_an_idle_connection_ends_with_its_time(worker_class: str) -> None:
         for _ in range(5):
             assert clients[0].request("GET", "/").status == 200
         assert [client.is_closed() for client in clients] == [True] * 5
+
+
+def test_whose_upload_is_there_at_last_is_answered_like_others() -> None:
+    """It takes a place while its request runs; others wait for that, and the connection is good for more."""
+    with serving("sync") as server, Gate(server) as gate, Crowd(server) as crowd:
+        slow = crowd.connect(8)
+        for client in slow:
+            client.send(build_request("POST", "/held", {"Content-Length": "2"}) + b"a")
+        assert ten(server) == [200] * 10
+        for client in slow:
+            client.send(b"b")
+        for _ in slow:
+            gate.next().open()
+        assert statuses(slow) == [200] * 8
+        assert [client.request("GET", "/").status for client in slow] == [200] * 8

@@ -280,5 +280,9 @@ def test_what_no_worker_of_ours_says(stage: Stage) -> None:
     place.slows(1)
     place.slows(1)
     assert place.in_flight == 0
+    place.runs(1)
+    place.runs(1)
+    assert place.in_flight == 1
+    place.slows(1)
     assert place.ended(1, 0) is not None
     assert place.in_flight == 0
