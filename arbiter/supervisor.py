@@ -123,12 +123,13 @@ class Supervisor:
         """Supervise until all children are gone; return how to end."""
         settle_memory()
         self._step(events.Begin())
+        now = time.monotonic()
         while self._exit is None:
-            wake_at, since = self._wake_at(), time.monotonic()
+            wake_at = self._wake_at()
             ready = self._poll.poll(_milliseconds(wake_at))
-            now = time.monotonic()
+            before, now = now, time.monotonic()
             if wake_at is not None and now - wake_at > _ASLEEP_S:
-                self._oversleep(now - since)  # nobody knows when in that time it was stopped
+                self._oversleep(now - before)  # nobody knows when in that time it was stopped
             for fd, _ in ready:
                 if fd in self._listening:
                     self._hear(self._listening[fd])

@@ -363,9 +363,11 @@ class Worker(Accepting):
         self.words[scoreboard.IN_FLIGHT] = 0
         self.tally.show()
         self.words[scoreboard.STATE] = scoreboard.State.GONE
-        self.call_hook("worker_exit", self.boot.server, self)
-        logging.shutdown()
-        os._exit(status)
+        try:
+            self.call_hook("worker_exit", self.boot.server, self)
+            logging.shutdown()
+        finally:  # a signal may have come while the very stream was being written that is to be flushed
+            os._exit(status)
 
     @property
     def alive(self) -> bool:
