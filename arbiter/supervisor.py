@@ -104,6 +104,7 @@ class Supervisor:
         self._listening: dict[int, Member] = {}
         self._happened: deque[events.Event] = deque()
         self._is_stepping = False
+        self._ran_at = time.monotonic()
         self._heartbeats: Final = Heartbeats()
         self._introductions: Final = Introductions()
         self._loans: Final = Loans()
@@ -123,13 +124,12 @@ class Supervisor:
         """Supervise until all children are gone; return how to end."""
         settle_memory()
         self._step(events.Begin())
-        now = time.monotonic()
         while self._exit is None:
             wake_at = self._wake_at()
             ready = self._poll.poll(_milliseconds(wake_at))
-            before, now = now, time.monotonic()
-            if wake_at is not None and now - wake_at > _ASLEEP_S:
-                self._oversleep(now - before)  # nobody knows when in that time it was stopped
+            if wake_at is None or time.monotonic() - wake_at <= _ASLEEP_S:
+                self._ran_at = time.monotonic()  # it waited for as long as it meant to
+            self._pardon()
             for fd, _ in ready:
                 if fd in self._listening:
                     self._hear(self._listening[fd])
@@ -167,13 +167,21 @@ class Supervisor:
         ]
 
     def _find_silent(self) -> None:
+        self._pardon()
         for member, quiet_s in self._heartbeats.silent(self._beating(), time.monotonic_ns()):
             self._step(events.Silent(member.age, quiet_s, longest(member.row)))
 
-    def _oversleep(self, seconds: float) -> None:
-        """The arbiter did not run; with the whole machine suspended, or its container frozen, nobody did."""
-        self._heartbeats.pardon(time.monotonic_ns())
-        self._step(events.Overslept(seconds))
+    def _pardon(self) -> None:
+        """Blame nobody for the time in which the arbiter did not run: it was stopped, or a hook took that long.
+
+        With the whole machine suspended, or its container frozen, nobody ran.
+        """
+        before, self._ran_at = self._ran_at, time.monotonic()
+        if self._ran_at - before > _ASLEEP_S:
+            self._heartbeats.pardon(time.monotonic_ns())
+            self._happened.appendleft(events.Overslept(self._ran_at - before))
+            if not self._is_stepping:
+                self._deal()
 
     # -- what happens
 
@@ -236,11 +244,14 @@ class Supervisor:
     def _step(self, happened: events.Event) -> None:
         """Have an event dealt with; one that an action gives rise to waits for its turn."""
         self._happened.append(happened)
-        if self._is_stepping:
-            return
+        if not self._is_stepping:
+            self._deal()
+
+    def _deal(self) -> None:
         self._is_stepping = True
         while self._happened:
-            for action in self._policy.step(self._happened.popleft(), time.monotonic()):
+            self._pardon()
+            for action in self._policy.step(self._happened.popleft(), self._ran_at):
                 self._do(action)
         self._is_stepping = False
         self._lend()

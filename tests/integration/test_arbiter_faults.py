@@ -101,6 +101,23 @@ def test_nobody_is_blamed_for_the_time_that_the_arbiter_was_stopped(everybody: b
         os.close(gate)
 
 
+def test_nobody_is_blamed_for_the_time_of_a_slow_hook() -> None:
+    """`child_exit` keeps the arbiter for longer than `boot_timeout`: a boot under way goes on."""
+    conf = "import time\ndef child_exit(server, worker):\n    time.sleep(2)\n"
+    args = ("-w", "2", "--boot-timeout", "1", "-c", "slow_hook.conf.py")
+    with Server("app:app", *args, files={"app.py": _BOOTS_SLOWLY, "slow_hook.conf.py": conf}) as server:
+        server.wait_for_log("worker ready", 2)
+        gate = _open_pipe(server)
+        server.signal(signal.SIGTTIN)
+        server.wait_for_log("booting")
+        processes.kill(server.worker_pids()[0], signal.SIGKILL)
+        server.wait_for_log("worker died")
+        os.write(gate, b"xx")  # for the third, and for the one in the killed one's place
+        server.wait_for_log("worker ready", 4)
+        assert "timeout" not in server.log()
+        os.close(gate)
+
+
 def test_a_stopped_worker_is_replaced() -> None:
     """STOP of one worker alone is silence like any other."""
     with Server("app:app", "-w", "1", "--timeout", "1", files=FILES, tracebacks=True) as server:

@@ -43,7 +43,13 @@ def test_addresses_are_told_as_ever(worker_class: str) -> None:
     """TCP, IPv6, another address of the client's, a path and an abstract name, all bound at once, in every mode."""
     told = []
     for mode in ("kernel", *MODES):
-        bind = ("127.0.0.1:0", "[::1]:0", "127.0.0.2:0", "unix:x.sock", "unix:@heeler-facts-" + mode + worker_class)
+        bind = (
+            "127.0.0.1:0",
+            "[::1]:0",
+            "127.0.0.2:0",
+            "unix:x.sock",
+            f"unix:@heeler-facts-{os.getpid()}-{mode}-{worker_class}",
+        )
         files = {"empty": ""}
         with Server(
             "mirror:app", "--dispatch", mode, "-k", worker_class, bind=bind, files=files, env={"PYTHONPATH": str(APPS)}
