@@ -76,5 +76,5 @@ def test_wrong_application_is_refused(tmp_path: pathlib.Path) -> None:
     assert heeler("-k", "resp", "hello:app", "--check-config", env=env).status == 0
     done = heeler("-k", "resp", "--check-config", env=env)
     assert (done.status, done.stdout) == (0, "heeler: all is well: no application, worker class resp\n")
-    done = heeler("-k", "resp", "hello:__name__", env=env)
+    done = heeler("-k", "resp", "hello:__name__", "-b", "127.0.0.1:0", env=env)
     assert done.status == 4 and "'hello:__name__' is a str, which cannot be called" in done.stderr
