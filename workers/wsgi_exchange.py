@@ -154,6 +154,7 @@ class WsgiExchange:
         self._body = None if request.complete else RequestBody(worker.body_memory, worker.spool_dir)
         self._whole: Event | None = None
         self._over: Event = worker.event()
+        self._is_whole = request.complete
         self._is_cut = False
         self._keep_alive = False
         self._has_room = threading.Event()
@@ -223,6 +224,7 @@ class WsgiExchange:
 
     def on_end(self) -> None:
         """The request is whole."""
+        self._is_whole = True
         if self._whole is not None:
             self._whole.set()
 
@@ -240,6 +242,8 @@ class WsgiExchange:
         if cut:
             self._is_cut = True
             self._has_room.set()
+            if self._body is not None and not self._is_whole:
+                self._body.close()  # now: the turn of the task may be behind that of a request that needs the disk
             if self._whole is not None:
                 self._whole.set()
 
