@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import select
 import threading
 import time
 
@@ -12,12 +13,15 @@ _PIPE_BYTES = 1 << 20
 class Output:
     """A pipe whose other end a process writes to, read by a thread as it comes.
 
-    Resource handling: `writer` is closed by whoever passed it on; `close` ends the
-    thread, even where some process still holds the other end.
+    Whoever has seen that a process did something finds all that it wrote before.
+
+    Resource handling: `writer` is closed by whoever passed it on; the thread ends, and closes the
+    other end, once no process holds `writer` any more.
     """
 
     def __init__(self) -> None:
         self._reader, self.writer = os.pipe()
+        os.set_blocking(self._reader, False)
         fcntl.fcntl(self._reader, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._changed = threading.Condition()
         self._data = bytearray()
@@ -26,23 +30,37 @@ class Output:
         self._thread.start()
 
     def _read(self) -> None:
-        while chunk := os.read(self._reader, 65536):
+        poll = select.poll()
+        poll.register(self._reader, select.POLLIN)
+        while not self._ended:
+            poll.poll()
             with self._changed:
-                self._data += chunk
-                self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
+                self._take()
         os.close(self._reader)
 
+    def _take(self) -> None:
+        """Take in all that was written before now; `_changed` is held."""
+        left = _PIPE_BYTES  # a writer that never pauses does not hold anybody up
+        while left > 0 and not self._ended:
+            try:
+                chunk = os.read(self._reader, 65536)
+            except BlockingIOError:
+                return
+            left -= len(chunk)
+            self._data += chunk
+            self._ended = not chunk
+            self._changed.notify_all()
+
     def text(self, start: int = 0) -> str:
-        """Return what has come so far, from the byte `start` on."""
+        """Return what was written so far, from the byte `start` on."""
         with self._changed:
+            self._take()
             return self._data[start:].decode(errors="backslashreplace")
 
     def size(self) -> int:
-        """Return how many bytes have come."""
+        """Return how many bytes were written so far."""
         with self._changed:
+            self._take()
             return len(self._data)
 
     def wait_for(self, phrase: str, count: int, start: int, timeout_s: float) -> bool:
