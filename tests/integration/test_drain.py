@@ -167,11 +167,14 @@ def test_recycled_workers_run_every_request_once(worker_class: str) -> None:
 # -- counts
 
 
-def counters(server: Server) -> dict[str, Any]:
-    """Return what the scoreboard says of the only worker."""
-    found = json.loads(heeler("status", "--json", "--pid", str(server.pid)).stdout)
-    (child,) = found["children"]
-    return dict(child)
+def counters(server: Server, requests: int) -> dict[str, Any]:
+    """Return what the scoreboard says of the only worker, once it tells of so many requests: each turn of its loop."""
+    until = time.monotonic() + 5
+    while True:
+        found = json.loads(heeler("status", "--json", "--pid", str(server.pid)).stdout)
+        (child,) = found["children"]
+        if child["requests"] >= requests or time.monotonic() >= until:
+            return dict(child)
 
 
 def test_counters_are_what_the_clients_saw(worker_class: str) -> None:
@@ -196,9 +199,7 @@ def test_counters_are_what_the_clients_saw(worker_class: str) -> None:
             assert slow.read_response().status == 408
         for _ in range(2):  # two turns of the loop later, all of it is shown
             assert kept.request("GET", "/length").status == 200
-        found, until = counters(server), time.monotonic() + 5
-        while found["requests"] < 22 and time.monotonic() < until:  # it is shown once a turn of the loop
-            found = counters(server)
+        found = counters(server, 22)
         kept.close()
     assert found["requests"] in (22, 23)
     assert found["status_2xx"] - (found["requests"] - 21) == seen[200]
@@ -222,6 +223,6 @@ def test_counters_of_broken_off_requests(worker_class: str) -> None:
             client.close()
         for _ in range(3):
             assert witness.request("GET", "/length").status == 200
-        found = counters(server)
+        found = counters(server, 12)
         assert (found["connections"], found["accepted"], found["in_flight"]) == (1, 21, 0)
         assert found["requests"] in (12, 13)
