@@ -10,7 +10,7 @@ import tarfile
 import zipfile
 
 SUBPACKAGES = ("arbiter", "workers", "plugins")
-ROOT_MODULES = ("__init__.py", "__main__.py", "py.typed")
+ROOT_MODULES = (".py", "py.typed")
 SHIPPED = ("docs/", "tests/", *(f"{name}/" for name in SUBPACKAGES))
 
 
