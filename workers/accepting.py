@@ -100,10 +100,10 @@ class Accepting(abc.ABC):
         Connections are accepted while there is room, and handed to `handle`; messages
         and signals are obeyed.
         """
-        if isinstance(source, ChannelSource | SignalSource):
+        if not isinstance(source, AcceptingSource):
+            assert isinstance(source, ChannelSource | SignalSource), source
             source.read()
             return
-        assert isinstance(source, AcceptingSource), source
         for _ in range(ACCEPT_BURST):
             if self.room() <= 0:
                 return

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
+def nothing(_mask: int) -> None:
+    """Handle no event: none is waited for."""
+
+
 def reset_at_close(sock: socket.socket) -> None:
     """Have the end of the connection be a reset: what was sent must not pass for the whole."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

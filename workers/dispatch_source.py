@@ -213,13 +213,20 @@ class DispatchSource(AcceptingSource):
 
 
 def _connection(fd: int, tail: bytes, home: DispatchSource, number: int, since_ns: int) -> Connection:
-    host, port, text = Tail.decode(tail)
-    address = _address(text)
-    is_unix = address.kind == "unix"
-    family = socket.AF_UNIX if is_unix else socket.AF_INET6 if ":" in host else socket.AF_INET
+    family, peer, address = _origin(tail)
     sock = unpatched.Socket(family, socket.SOCK_STREAM, 0, fd)
     sock.setblocking(False)
-    return Connection(sock, ("", 0) if is_unix else (host, port), address, home, number, since_ns)
+    return Connection(sock, peer, address, home, number, since_ns)
+
+
+@functools.lru_cache(maxsize=1024)
+def _origin(tail: bytes) -> tuple[int, tuple[str, int], Address]:
+    """Return the family of a connection, its peer, and where it came in; kept connections come again and again."""
+    host, port, text = Tail.decode(tail)
+    address = _address(text)
+    if address.kind == "unix":
+        return socket.AF_UNIX, ("", 0), address
+    return socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port), address
 
 
 _address: Final = functools.lru_cache(maxsize=64)(Address.parse)

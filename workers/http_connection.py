@@ -14,7 +14,7 @@ from typing_extensions import override
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers.body import RequestBody
 from heeler.workers.client import ClientGoneError
-from heeler.workers.client_writer import ClientWriter
+from heeler.workers.client_writer import ClientWriter, nothing
 from heeler.workers.clock import http_date
 from heeler.workers.http.error_page import error_page
 from heeler.workers.http.parser import Event, RequestParser
@@ -441,6 +441,7 @@ class HttpConnection(ClientWriter):
         self.closed = True
         self.worker.forget(self)
         self.sock.close()
+        self.handler = nothing  # else it would hold itself, and be left to the garbage collector
         if self.home is not None:
             self.worker.lost(self)
         self._drop_body()

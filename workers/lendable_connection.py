@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from heeler.workers.body import RequestBody
 from heeler.workers.client import ClientGoneError, SwitchedError
+from heeler.workers.client_writer import nothing
 from heeler.workers.http.request import Request
 from heeler.workers.http_connection import HttpConnection
 from heeler.workers.sources import Connection
@@ -55,7 +56,7 @@ class LendableConnection(HttpConnection):
         from heeler.workers.lent_socket import LentSocket
 
         self.calm = False
-        self.handler = _nothing
+        self.handler = nothing
         self.worker.let_go(self)
         self.lent = LentSocket(self.sock, self.close)
         return self.lent
@@ -75,10 +76,6 @@ class LendableConnection(HttpConnection):
             with contextlib.suppress(OSError):
                 self.sock.shutdown(socket.SHUT_RDWR)
         super().close()
-
-
-def _nothing(_mask: int) -> None:
-    """Handle no event: there are none."""
 
 
 class Loan:

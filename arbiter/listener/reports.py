@@ -48,7 +48,7 @@ def read(sock: socket.socket) -> Iterator[Report]:
             data, ancillary, _, _ = sock.recvmsg(MAX_BYTES, ROOM, CLOEXEC)
         except OSError:  # nothing more, or a reset
             return
-        fds = list(descriptors(ancillary))
+        fds = list(descriptors(ancillary)) if ancillary else []  # as nearly always
         try:
             if not data:
                 raise EOFError("the worker has closed its end")
