@@ -53,6 +53,8 @@ class Dispatcher:
         self._complain: Final = complain
         self.places: list[Place] = []
         """The workers that serve, in the order of their slots."""
+        self.latest_ns = 0
+        """When the request came that came last of those that were handed out, CLOCK_MONOTONIC."""
         self._queue: collections.deque[Client] = collections.deque()
         self._is_ahead = False
         """Whether some worker may have been handed more than it can run."""
@@ -158,6 +160,7 @@ class Dispatcher:
             self._put_back([client])
             return False
         client.is_fresh = False
+        self.latest_ns = max(self.latest_ns, client.since_ns)
         if not self._look_ns:
             self._look_ns = now_ns + RECALL_NS
         return True

@@ -84,6 +84,8 @@ class ListenerRole:
         self._shut: list[Listener] = []
         """Those not waited on, for want of room or of descriptors."""
         self._shut_until = 0.0
+        self._shut_ns = 0
+        """When one of them was shut last, CLOCK_MONOTONIC."""
         self._shows_waiting = False
         self._ending: list[Listener] = []
         """Those that a reload has given up, until their backlog is empty."""
@@ -200,22 +202,26 @@ class ListenerRole:
     # -- connections
 
     def _on_listener(self, listener: Listener) -> None:
+        is_its_turn = not self._accepts() and self._has_its_turn()
+        if not self._accept_burst(listener, is_its_turn) or is_its_turn:
+            self._shut_listener(listener)
+
+    def _accept_burst(self, listener: Listener, is_its_turn: bool) -> bool:
+        """Accept what waits in the backlog; False where no more can be accepted now."""
         for _ in range(ACCEPT_BURST):
-            if not self._accepts():
-                self._shut_listener(listener)
-                return
+            if not (is_its_turn or self._accepts()):
+                return False
             if self._is_full() and not (is_readable(listener.fileno()) and self._make_way()):
                 self._shut_until = time.monotonic() + ACCEPT_PAUSE_S
-                self._shut_listener(listener)
-                return
+                return False
             try:
                 fd, peer = listener.sock._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - no socket object is wanted
             except (BlockingIOError, InterruptedError):
-                return
+                return True
             except OSError as error:
                 if error.errno in EXHAUSTED:
-                    self._exhausted(listener, error)
-                    return
+                    self._exhausted(error)
+                    return False
                 if error.errno in (errno.EBADF, errno.EINVAL):
                     raise
                 continue  # it belongs to a client that is gone
@@ -227,6 +233,7 @@ class ListenerRole:
                 self._park(client, self._header_timeout)
             else:
                 self._dispatcher.offer(client, time.monotonic_ns())
+        return True
 
     def _on_parked(self, client: Client, mask: int) -> None:
         """A request has come, or the client has left."""
@@ -276,6 +283,13 @@ class ListenerRole:
         # While nobody serves at all, as at the start, a limit alone makes nobody wait in vain.
         return bool(self._queue_timeout or (self._limits_queue and dispatcher.places)) or dispatcher.has_room()
 
+    def _has_its_turn(self) -> bool:
+        """Whether a request was handed out that came after those who wait in the backlog: kept connections have many.
+
+        So they are accepted, to wait here in their order, though there is no room.
+        """
+        return self._dispatcher.latest_ns > self._shut_ns
+
     def _watch(self, fd: int, handler: Callable[[int], None]) -> None:
         self._handlers[fd] = handler
         self._poller.register(fd, select.EPOLLIN)
@@ -288,15 +302,15 @@ class ListenerRole:
         del self._handlers[listener.fileno()]
         self._poller.unregister(listener.fileno())
         self._shut.append(listener)
+        self._shut_ns = time.monotonic_ns()
 
-    def _exhausted(self, listener: Listener, error: OSError) -> None:
+    def _exhausted(self, error: OSError) -> None:
         event(self._log, logging.WARNING, "accept paused", slot=0, error=error.strerror, seconds=ACCEPT_PAUSE_S)
         self._shut_until = time.monotonic() + ACCEPT_PAUSE_S
-        self._shut_listener(listener)
 
     def _reopen(self, now: float) -> None:
-        """Accept again where there is room again."""
-        if not self._shut or now < self._shut_until or not self._accepts():
+        """Accept again where there is room again, or another had it who came later."""
+        if not self._shut or now < self._shut_until or not (self._accepts() or self._has_its_turn()):
             return
         shut, self._shut = self._shut, []
         for listener in shut:

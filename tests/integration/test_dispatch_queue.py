@@ -166,6 +166,36 @@ def test_first_come_first_served() -> None:
         assert statuses([running, *clients]) == [200] * 11
 
 
+@pytest.mark.parametrize("worker_class", ["sync", "thread"])
+def test_a_new_client_has_its_turn_among_kept_ones(worker_class: str) -> None:
+    """Though kept connections keep the only worker busy without pause, who waits in the backlog gets there."""
+    args = ("--threads", "1") if worker_class == "thread" else ()
+    with serving("request", worker_class, *args) as server, Gate(server) as gate, Crowd(server) as crowd:
+        kept = crowd.connect(3)
+        for client in kept:
+            assert client.request("GET", "/").status == 200
+        for client in kept:
+            client.send(build_request("GET", f"/held/{kept.index(client)}"))
+        wait_for_waiting(server, 2)
+        (new,) = crowd.ask("/held/new")
+        order = []
+        for _ in range(12):
+            held = gate.next()
+            order.append(held.path)
+            if held.path == "/held/new":
+                break
+            held.open()
+            client = kept[int(held.path[-1])]
+            assert client.read_response().status == 200
+            client.send(build_request("GET", held.path))
+        assert order[-1] == "/held/new", order
+        held.open()
+        assert new.read_response().status == 200
+        for _ in kept:
+            gate.next().open()
+        assert statuses(kept) == [200] * 3
+
+
 def wait_for_waiting(server: Server, count: int) -> None:
     """Wait until the listener says that so many requests wait."""
     until = time.monotonic() + WAIT_S
