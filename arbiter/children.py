@@ -8,6 +8,8 @@ import enum
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from heeler.workers import messages
+
 
 class Life(enum.Enum):
     """What a child is at, as the arbiter sees it. A child that is gone is in no book."""
@@ -45,7 +47,10 @@ class Child:
         boot_deadline: when it must be ready; None is never.
         pid: 0 until the fork.
         ready_at: when it said so; None before.
-        retire: why it wants to be replaced; empty if it does not.
+        retire: why it is to be replaced now; empty if it is not.
+        retire_at: when it is to be replaced; None is never.
+        wish: why it has asked to be replaced, where that was too soon.
+        makes_room: whether it drains before its replacement is there, where there is no room for both.
         interrupt_at: when it is interrupted, having been told to quit.
         kill_at: when it is killed unless it is gone by then.
         drain_by: for a child stopped in its boot: its `kill_at` should it turn out to serve.
@@ -60,6 +65,9 @@ class Child:
     life: Life = Life.BOOTING
     ready_at: float | None = None
     retire: str = ""
+    retire_at: float | None = None
+    wish: messages.Retire | None = None
+    makes_room: bool = False
     interrupt_at: float | None = None
     kill_at: float | None = None
     drain_by: float | None = None
@@ -84,11 +92,18 @@ class Child:
             self.kill_at += seconds
         if self.drain_by is not None:
             self.drain_by += seconds
+        if self.retire_at is not None:
+            self.retire_at += seconds
 
     @property
     def is_active(self) -> bool:
         """True while it serves or is about to."""
         return self.life in (Life.BOOTING, Life.READY)
+
+    @property
+    def replace_at(self) -> float | None:
+        """When one that serves is to be replaced; None is never, or already."""
+        return self.retire_at if self.life is Life.READY else None
 
     def fields(self) -> tuple[tuple[str, object], ...]:
         """Return how it is named in log lines."""

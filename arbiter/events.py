@@ -22,15 +22,24 @@ class Limits:
         workers: how many slots are to be filled.
         boot_timeout_s: seconds from the fork to `Ready`; 0 is no limit.
         graceful_timeout_s: seconds a drain may take.
-        max_surge: how many children beyond one a slot there may be for replacements.
+        max_surge: how many children beyond one a slot there may be for replacements; None is 1, and a
+            quarter of the slots during a reload.
+        max_unavailable: how many slots may be vacant at a time because their workers are being replaced.
+        max_lifetime_s: seconds after which a worker is replaced; 0 is never.
+        lifetime_jitter_s: up to how many seconds are added to that; None is a share of it.
+        min_lifetime_s: seconds that a worker serves at least before it is replaced; None depends on the reason.
         listeners: how many processes accept connections for the workers; 0 where these do it themselves.
     """
 
     workers: int = 1
     boot_timeout_s: float = 60.0
     graceful_timeout_s: float = 30.0
-    max_surge: int = 1
+    max_surge: int | None = None
     listeners: int = 0
+    max_unavailable: int = 0
+    max_lifetime_s: float = 0.0
+    lifetime_jitter_s: float | None = None
+    min_lifetime_s: float | None = None
 
 
 # -- Events ------------------------------------------------------------------
@@ -90,6 +99,14 @@ class Silent:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Outgrown:
+    """The child `age` is to be replaced, though it has not asked for it, and `why`."""
+
+    age: int
+    why: messages.Retire
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class StopAsked:
     """Somebody wants the server to stop: drain first, or (`quick`) cut what is in flight."""
 
@@ -141,6 +158,7 @@ Event = (
     | Heard
     | Exited
     | Silent
+    | Outgrown
     | StopAsked
     | Reload
     | ReloadRefused

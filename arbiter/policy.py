@@ -9,7 +9,7 @@ import enum
 from collections.abc import Mapping
 from typing import Final
 
-from heeler.arbiter import events
+from heeler.arbiter import events, retirement
 from heeler.arbiter.children import Child, Children, Life
 from heeler.arbiter.pool import Generation, Pool
 from heeler.plugins.exit_status import ExitStatus
@@ -64,7 +64,7 @@ class Policy:
         self.phase = Phase.STARTING
         self.children: Final = Children()
         self.limits = limits
-        self.pool = Pool(WORKER, limits.workers, limits.max_surge, self.children)
+        self.pool = Pool(WORKER, limits.workers, limits.max_surge, self.children, limits.max_unavailable)
         # A reload leaves a listener alone: it holds the clients' connections, and no code of the application.
         self.listeners: Final = Pool(LISTENER, limits.listeners, 0, self.children)
         self._pools: Final = (self.listeners, self.pool)
@@ -95,6 +95,7 @@ class Policy:
         ]
         if self._keeps_filling():
             times += [at for pool in self._pools if (at := pool.wake_at()) is not None]
+            times += [at for child in self.children if (at := child.replace_at) is not None]
         return min(times, default=None)
 
     # -- events
@@ -113,6 +114,8 @@ class Policy:
                 self._exited(self._child(age), how, cut, now)
             case events.Silent(age, silent_s, what):
                 self._silent(self._child(age), silent_s, what, now)
+            case events.Outgrown(age, why):
+                self._asks_to_retire(self._child(age), why, now)
             case events.StopAsked(quick):
                 self._stop_asked(quick, now)
             case events.Reload(limits):
@@ -144,10 +147,8 @@ class Policy:
                 self._ready(child, worker_class, now)
             case messages.BootFailed(status, text):
                 self._boot_failed(child, status, text, now)
-            case messages.Retire(reason):
-                if child.life is Life.READY and not child.retire:
-                    child.retire = reason
-                    self._log("info", "worker retires", child, reason=reason)
+            case messages.Retire():
+                self._asks_to_retire(child, message, now)
             case _:
                 self._log("warning", "unexpected message", child, message=type(message).__name__)
 
@@ -161,12 +162,31 @@ class Policy:
         generation = self._pool_of(child).generation_of(child)
         if generation is not None:
             generation.proven()
+        if child.role == WORKER:
+            child.retire_at = retirement.end_of_life(now, child.slot, self._limits_of(generation))
         if self.phase is Phase.STARTING and child.role == WORKER:
             self._enter(Phase.SERVING)
             self._do(events.Serving(worker_class))
         self._log("info", "worker ready", child)
         if generation is not None and generation is self.pool.coming:
             self._commit(generation)
+
+    def _asks_to_retire(self, child: Child, why: messages.Retire, now: float) -> None:
+        if child.life is not Life.READY or child.retire or child.wish is not None:
+            return
+        assert child.ready_at is not None, "a child is ready since when?"
+        not_before = retirement.not_before(child.ready_at, why.reason, self.limits)
+        if now >= not_before:
+            self._retire(child, why)
+            return
+        child.wish = why
+        child.retire_at = min(not_before, child.retire_at or not_before)
+        least_s = round(not_before - child.ready_at, 3)
+        self._log("warning", "worker retires too soon", child, **retirement.told(why), min_worker_lifetime=least_s)
+
+    def _retire(self, child: Child, why: messages.Retire) -> None:
+        child.retire, child.retire_at = why.reason, None
+        self._log("info", "worker retires", child, **retirement.told(why))
 
     def _boot_failed(self, child: Child, status: int, text: str, now: float) -> None:
         """The child says that trying again would not help."""
@@ -262,6 +282,7 @@ class Policy:
         self.pool.serving, self.pool.coming = generation, None
         self.limits = self._coming_limits
         self.pool.max_surge = self.limits.max_surge
+        self.pool.max_unavailable = self.limits.max_unavailable
         self._rolling = True
         self._do(events.ReloadStep("committed", generation.number))
         self._scale(self.limits.workers)
@@ -350,6 +371,8 @@ class Policy:
                 self._do(events.Interrupt(child.age))
             elif child.life is Life.BOOTING and child.boot_deadline is not None and now >= child.boot_deadline:
                 self._boot_overdue(child, now)
+            elif child.replace_at is not None and now >= child.replace_at:
+                self._retire(child, child.wish or retirement.old_age(child, now))
 
     # -- bring about what is wanted
 
@@ -373,10 +396,13 @@ class Policy:
             self._log("info", "reload done", None, generation=self.pool.serving.number)
 
     def _spawn(self, role: str, slot: int, generation: Generation, now: float) -> None:
-        limits = self._coming_limits if generation is self.pool.coming else self.limits
+        limits = self._limits_of(generation)
         deadline = now + limits.boot_timeout_s if limits.boot_timeout_s else None
         child = self.children.add(role, slot, generation.number, deadline)
         self._do(events.Spawn(child.age, child.role, slot, generation.number, deadline))
+
+    def _limits_of(self, generation: Generation | None) -> events.Limits:
+        return self._coming_limits if generation and generation is self.pool.coming else self.limits
 
     def _ending(self) -> events.Exit:
         if self._failure is not None:

@@ -6,7 +6,8 @@ it after every event, and does what it says.
 A slot has at most two live children: the one that serves, and either its
 replacement in its boot or its predecessor in its drain. Children beyond one a slot
 are the surge. No replacement is begun that would make the surge larger than allowed,
-so the memory in use has a bound that the operator chooses.
+so the memory in use has a bound that the operator chooses. Where there is no room for it
+beside its predecessor, that one makes room first, if as many slots may be vacant.
 """
 
 import math
@@ -93,14 +94,18 @@ class Pool:
     Args:
         role: whose slots they are.
         target: how many are to be filled.
-        max_surge: how many children beyond one a slot replacements may take, outside a reload.
+        max_surge: how many children beyond one a slot replacements may take; None as of `surge`.
         children: the book that all roles share.
+        max_unavailable: how many slots may be vacant at a time for the sake of replacements.
     """
 
-    def __init__(self, role: str, target: int, max_surge: int, children: Children) -> None:
+    def __init__(
+        self, role: str, target: int, max_surge: int | None, children: Children, max_unavailable: int = 0
+    ) -> None:
         self.role: Final = role
         self.target = target
         self.max_surge = max_surge
+        self.max_unavailable = max_unavailable
         self.serving = Generation(1, UNPROVEN_BOOTS)
         self.coming: Generation | None = None
         self._children = children
@@ -120,12 +125,42 @@ class Pool:
     # -- who is to go
 
     def surplus(self) -> list[Child]:
-        """Return the active children that nobody needs any more."""
-        return [child for child in self._mine() if child.is_active and self._is_surplus(child)]
+        """Return the active children that nobody needs any more, and those that must make room."""
+        missing = self._missing()
+        spare = [child for child in self._mine() if child.is_active and self._is_surplus(child)]
+        beyond = [child for child in self._mine() if child.is_active and child.slot > self.target]
+        serving = [child for child in beyond if child.life is Life.READY]
+        # Whoever serves in a slot that is not wanted any more does so until those that are wanted are taken.
+        spare += [child for child in beyond if child.life is Life.BOOTING] + serving[missing:]
+        return spare or self._in_the_way(missing)
+
+    def _in_the_way(self, missing: int) -> list[Child]:
+        """Return those that are to end before their replacements begin, where these cannot be beside them."""
+        if self.excess() < self.surge():
+            return []
+        if self.coming is None:
+            leaving, most = [child for child in self._alone() if self._is_stale(child)], self.max_unavailable
+        else:  # one is enough to prove itself
+            leaving, most = self._alone(), min(self.max_unavailable, 0 if self.surge() else 1)
+        most = min(most, max(1, self.target - 1))  # never all at once
+        found = leaving[: max(0, most - missing)]
+        for child in found:
+            child.makes_room = True
+        return found
+
+    def _alone(self) -> list[Child]:
+        """Return those who serve and have their slot to themselves."""
+        slots = [self._in_slot(number) for number in range(1, self.target + 1)]
+        return [slot[0] for slot in slots if len(slot) == 1 and slot[0].life is Life.READY]
+
+    def _missing(self) -> int:
+        """Return how many slots are vacant."""
+        slots = [self._in_slot(number) for number in range(1, self.target + 1)]
+        return sum(not any(child.life is Life.READY for child in slot) for slot in slots)
 
     def _is_surplus(self, child: Child) -> bool:
         if child.slot > self.target:
-            return True
+            return False
         if child.life is Life.BOOTING:
             return self.generation_of(child) is None
         return any(other.life is Life.READY and other.age > child.age for other in self._in_slot(child.slot))
@@ -154,18 +189,33 @@ class Pool:
     def _wants(self) -> Iterator[Wish]:
         """What is missing: first service, then proof of a new generation, then renewal."""
         free = [number for number in range(1, self.target + 1) if len(self._in_slot(number)) < 2]
-        for number in free:
-            if not any(self._holds(child) for child in self._in_slot(number)):
+        vacant = [number for number in free if not any(self._holds(child) for child in self._in_slot(number))]
+        has_room = self.excess() < self.surge()
+        proof = self.coming if not self.surge() and self._lacks_proof() else None
+        for number in vacant:
+            if proof is not None and not self._in_slot(number):
+                yield Wish(number, proof)
+                proof = None
+            elif has_room or not any(self._needs_room(child) for child in self._in_slot(number)):
                 yield Wish(number, self.serving)
-        if self.excess() >= self.surge():
+        if not has_room:
             return
         if self.coming is not None:
-            if free and not any(child.generation == self.coming.number for child in self._mine()):
+            if free and self._lacks_proof():
                 yield Wish(free[0], self.coming)
             return
         for number in free:
             if any(self._is_stale(child) for child in self._in_slot(number)):
                 yield Wish(number, self.serving)
+
+    def _lacks_proof(self) -> bool:
+        """True if a new generation is to prove itself, and none of its children lives."""
+        coming = self.coming
+        return coming is not None and not any(child.generation == coming.number for child in self._mine())
+
+    def _needs_room(self, child: Child) -> bool:
+        """True if no other may be begun beside it where there is no surge: it was to make room, or proves itself."""
+        return child.makes_room or (child.life is Life.BOOTING and not self.surge())
 
     def _holds(self, child: Child) -> bool:
         """True if its slot is not vacant because of it."""
@@ -185,13 +235,13 @@ class Pool:
     def surge(self) -> int:
         """Return how many there may be.
 
-        A reload renews a quarter of the slots at a time: the memory peak stays at
-        5/4, the boots do not starve those who serve, and the time it takes hardly grows with
-        the number of workers.
+        Unless `max_surge` says so, it is one. A reload renews a quarter of the slots at a
+        time then: the memory peak stays at 5/4, the boots do not starve those who serve, and the time
+        it takes hardly grows with the number of workers.
         """
-        if self.coming is None and self.is_uniform():
+        if self.max_surge is not None:
             return self.max_surge
-        return max(self.max_surge, math.ceil(self.target / 4))
+        return 1 if self.coming is None and self.is_uniform() else math.ceil(self.target / 4)
 
     def is_uniform(self) -> bool:
         """True if no child of an earlier generation serves."""

@@ -23,6 +23,7 @@ from heeler.arbiter.heartbeats import Heartbeats
 from heeler.arbiter.herd import Herd, Member
 from heeler.arbiter.introductions import Introductions
 from heeler.arbiter.loans import Loans
+from heeler.arbiter.memory_watch import MemoryWatch
 from heeler.arbiter.policy import WORKER, Phase, Policy
 from heeler.arbiter.post_mortem import lost_with
 from heeler.arbiter.rows import Rows, longest
@@ -53,7 +54,17 @@ def limits_of(loaded: Loaded) -> events.Limits:
     """Return what the settings say about supervision."""
     config = loaded.config
     listeners = int(config.dispatch in HANDED)
-    return events.Limits(config.workers, config.boot_timeout, config.graceful_timeout, listeners=listeners)
+    return events.Limits(
+        workers=config.workers,
+        boot_timeout_s=config.boot_timeout,
+        graceful_timeout_s=config.graceful_timeout,
+        max_surge=config.max_surge,
+        listeners=listeners,
+        max_unavailable=config.max_unavailable,
+        max_lifetime_s=config.max_worker_lifetime,
+        lifetime_jitter_s=config.max_worker_lifetime_jitter,
+        min_lifetime_s=config.min_worker_lifetime,
+    )
 
 
 class Supervisor:
@@ -106,6 +117,7 @@ class Supervisor:
         self._is_stepping = False
         self._ran_at = time.monotonic()
         self._heartbeats: Final = Heartbeats()
+        self._memory: Final = MemoryWatch()
         self._introductions: Final = Introductions()
         self._loans: Final = Loans()
         self._exit: events.Exit | None = None
@@ -139,6 +151,8 @@ class Supervisor:
             for number in self._signals.take():
                 self._on_signal[number]()
             self._find_silent()
+            for member, why in self._memory.outgrown(self._serving(), time.monotonic()):
+                self._step(events.Outgrown(member.age, why))
             self._step(events.Tick())
             if self._introductions.is_behind:
                 self._introduce()
@@ -154,7 +168,8 @@ class Supervisor:
 
     def _wake_at(self) -> float | None:
         again_at = time.monotonic() + _AGAIN_S if self._introductions.is_behind else None
-        times = (self._policy.deadline(), self._heartbeats.deadline(self._beating()), again_at)
+        look_at = self._memory.deadline(self._serving(), time.monotonic())
+        times = (self._policy.deadline(), self._heartbeats.deadline(self._beating()), look_at, again_at)
         return min((at for at in times if at is not None), default=None)
 
     def _beating(self) -> list[Member]:
@@ -165,6 +180,11 @@ class Supervisor:
             for member in self._herd
             if lives.get(member.age) in (Life.READY, Life.STOPPING) and member.row.words[BEAT_AT]
         ]
+
+    def _serving(self) -> list[Member]:
+        """The workers that serve."""
+        lives = {child.age: child.life for child in self._policy.children if child.role == WORKER}
+        return [member for member in self._herd if lives.get(member.age) is Life.READY]
 
     def _find_silent(self) -> None:
         self._pardon()
@@ -261,12 +281,7 @@ class Supervisor:
         listeners = self._generations.own_listeners()
         if not listeners or self._policy.phase is not Phase.SERVING:
             return
-        lives = {child.age: child.life for child in self._policy.children if child.role == WORKER}
-        ready = [
-            member
-            for member in self._herd
-            if lives.get(member.age) is Life.READY and not member.leaves and member.channel.fileno() != -1
-        ]
+        ready = [member for member in self._serving() if not member.leaves and member.channel.fileno() != -1]
         self._loans.settle(listeners, ready, self._generations.loaded)
 
     def _do(self, action: events.Action) -> None:

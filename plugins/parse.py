@@ -13,6 +13,8 @@ Parse = Callable[[object], object]
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
+_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_SIZE: Final = re.compile(r"\s*(?P<number>\d+(\.\d+)?)\s*(?P<unit>[KMGTkmgt%]?)\s*", re.ASCII)
 
 
 def integer(minimum: int = 0, maximum: int | None = None) -> Parse:
@@ -47,6 +49,19 @@ def seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
         raise ValueError("not a number of seconds >= 0")
     return value
+
+
+def memory(value: object) -> int | str:
+    """Parse a size as `512M`, in bytes then, or a share as `50%`, which stays so; 0 is none."""
+    found = _SIZE.fullmatch(str(value)) if isinstance(value, int | str) and not isinstance(value, bool) else None
+    if found and found["unit"] == "%" and 0 < float(found["number"]) <= 100:
+        return f"{float(found['number']):g}%"
+    if found and found["unit"] != "%":
+        size = int(float(found["number"]) * _UNITS[found["unit"].upper()])
+        # A plain number so small was meant in a larger unit.
+        if size == 0 or size >= _UNITS["M"]:
+            return size
+    raise ValueError("neither a size of 1M or more, such as 512M or 1.5G, nor a share such as 50%")
 
 
 def boolean(value: object) -> bool:

@@ -24,6 +24,7 @@ from heeler.workers.boot import Boot
 from heeler.workers.drain import LINGER_S, ORPHAN_LINGER_S, Drain
 from heeler.workers.interface import check_pair
 from heeler.workers.logs import event
+from heeler.workers.memory import Scales
 from heeler.workers.quota import Quota
 from heeler.workers.signals import WorkerSignals
 from heeler.workers.sources import (
@@ -91,6 +92,7 @@ class Worker(Accepting):
         self.ppid = os.getppid()
         self.application: Application | None = None
         self.quota: Final = Quota(boot.config.max_requests, boot.config.max_requests_jitter, boot.slot)
+        self.scales: Final = Scales(boot.config.worker_memory_kind, boot.config.max_worker_memory)
         self.last_response_ns = 0
         """When the last response was complete, CLOCK_MONOTONIC."""
         self.keep_alive = bool(boot.config.keepalive)
@@ -196,6 +198,7 @@ class Worker(Accepting):
         if self.home is not None:
             self._tell_home(self.home)
         self.boot.channel.send(messages.Ready(type(self).name))
+        self.scales.begin()
         return True
 
     def _load(self) -> Application:
@@ -250,7 +253,10 @@ class Worker(Accepting):
         Returns:
             How many seconds the next wait may take at most.
         """
-        self.words[scoreboard.BEAT_AT] = time.monotonic_ns()
+        now_ns = time.monotonic_ns()
+        self.words[scoreboard.BEAT_AT] = now_ns
+        if now_ns >= self.scales.due_ns:
+            self.weigh(now_ns)
         self.tally.show()
         home = self.home
         if home is not None and home.is_behind:
@@ -286,9 +292,21 @@ class Worker(Accepting):
         self.words[scoreboard.CUT] += count
 
     @final
-    def retire(self, reason: str) -> None:
-        """Ask the arbiter for a replacement; serve on until it says stop."""
-        self.boot.channel.send(messages.Retire(reason))
+    def retire(self, reason: str, reached: str = "", limit: str = "") -> None:
+        """Ask the arbiter for a replacement; serve on until it says stop.
+
+        Args:
+            reason: a fixed phrase.
+            reached: how much it was, for the log.
+            limit: how much it may be.
+        """
+        self.boot.channel.send(messages.Retire(reason, reached, limit))
+
+    @final
+    def weigh(self, now_ns: int) -> None:
+        """Retire if there is too much in memory; `tick` does that."""
+        if (why := self.scales.weigh(now_ns)) is not None:
+            self.retire(why.reason, why.reached, why.limit)
 
     # -- messages and signals
 

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 MAX_BYTES = 65536
 """The largest datagram; texts are cut to fit."""
 
+TOO_LARGE = "max_worker_memory"
+"""The reason to retire of a worker that uses too much memory; the arbiter treats it apart."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ready:
@@ -42,9 +45,13 @@ class Retire:
 
     Args:
         reason: a fixed phrase, e.g. `max_requests`.
+        reached: how much it was, for people; empty where `reason` says it all.
+        limit: how much it may be.
     """
 
     reason: str
+    reached: str = ""
+    limit: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -236,7 +236,10 @@ class ThreadedReactor(ReactorWorker):
             self._is_shut = True
             self.pause_accept()
         self._is_beat_held = True
-        self.words[scoreboard.BEAT_AT] = heartbeat_ns(self.hands, time.monotonic_ns(), self.request_timeout)
+        now_ns = time.monotonic_ns()
+        self.words[scoreboard.BEAT_AT] = heartbeat_ns(self.hands, now_ns, self.request_timeout)
+        if now_ns >= self.scales.due_ns:
+            self.weigh(now_ns)
         self.tally.show()
         return self._beat_interval_s
 

@@ -24,6 +24,7 @@ from heeler.plugins.errors import ConfigError, PluginError, PluginInvalid, Usage
 from heeler.plugins.registry import Plugin, find_balancer
 from heeler.plugins.setting import Setting
 from heeler.plugins.suggest import suggest
+from heeler.workers import memory
 from heeler.workers.application import Application
 from heeler.workers.interface import check_pair
 
@@ -122,8 +123,10 @@ class Sources:
         _check_names(read, SETTINGS + own)
         config = self._with_application(config, read, found)
         _check_balancer(config)
+        _check_replacement(config)
         given = self.program.given(any_kind=not found.interfaces) if self.program else None
         _check_pair(config, plugin, found, given, in_program=self.program is not None)
+        notes += _unmeasured(config)
         words = () if self.needs_application else read.words
         return Loaded(config, config.app or "", plugin, found, SETTINGS + own, notes, words, self, given)
 
@@ -199,6 +202,25 @@ def _check_balancer(config: Config) -> None:
     except PluginError as error:
         given = config.balancer if isinstance(config.balancer, str) else error.entry_point
         raise ConfigError("balancer", config.source("balancer"), error.reason, given) from error
+
+
+def _check_replacement(config: Config) -> None:
+    """Refuse what leaves no way to replace a worker.
+
+    Raises:
+        ConfigError: it may be neither beside its replacement nor gone before.
+    """
+    if config.max_surge == 0 and not config.max_unavailable:
+        reason = "no worker could ever be replaced; say 1, or max_unavailable = 1 too"
+        raise ConfigError("max_surge", config.source("max_surge"), reason, config.max_surge)
+
+
+def _unmeasured(config: Config) -> tuple[str, ...]:
+    """Return a line where the memory of workers is to be limited and cannot be measured."""
+    if not config.max_worker_memory or memory.used_bytes(config.worker_memory_kind) is not None:
+        return ()
+    source = config.source("max_worker_memory")
+    return (f"max_worker_memory ({source}): this system does not tell the {config.worker_memory_kind} of a process",)
 
 
 def _merged(config: Config, more: Config) -> Config:

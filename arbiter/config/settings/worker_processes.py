@@ -1,6 +1,6 @@
 """Settings of the worker processes."""
 
-from heeler.plugins.parse import integer
+from heeler.plugins.parse import choice, integer, memory, optional, seconds
 from heeler.plugins.setting import Setting
 
 
@@ -78,6 +78,91 @@ WORKER_PROCESSES = (
         cli=("--max-requests-jitter",),
         metavar="INT",
         example="1000",
+    ),
+    Setting(
+        "max_worker_lifetime",
+        seconds,
+        0,
+        "How long a worker serves before it is replaced; 0 = it is not.",
+        "Worker processes",
+        cli=("--max-worker-lifetime",),
+        metavar="SECONDS",
+        example="3600",
+        gunicorn="Gunicorn has none.",
+    ),
+    Setting(
+        "max_worker_lifetime_jitter",
+        optional(seconds),
+        None,
+        "At most how many seconds are added to `max_worker_lifetime`, so that not all workers are replaced at once;"
+        " each slot has its share. Unless given, a tenth of the lifetime.",
+        "Worker processes",
+        cli=("--max-worker-lifetime-jitter",),
+        metavar="SECONDS",
+        example="600",
+        gunicorn="Gunicorn has none.",
+    ),
+    Setting(
+        "max_worker_memory",
+        memory,
+        0,
+        "How much memory a worker may use before it is replaced; 0 = there is no limit. A size such as `512M` or"
+        " `1.5G`, or a share such as `20%` of what the server may use: of the memory limit of its control group"
+        " (its container), or, without one, of the machine's memory.",
+        "Worker processes",
+        cli=("--max-worker-memory",),
+        metavar="SIZE",
+        example="512M",
+        gunicorn="Gunicorn has none.",
+    ),
+    Setting(
+        "worker_memory_kind",
+        choice("rss", "pss"),
+        "rss",
+        "What counts for `max_worker_memory`. `rss` is all that is in memory; `pss` divides what processes share"
+        " among them, and is dearer to find out.",
+        "Worker processes",
+        cli=("--worker-memory-kind",),
+        metavar="KIND",
+        example="pss",
+        gunicorn="Gunicorn has none.",
+    ),
+    Setting(
+        "min_worker_lifetime",
+        optional(seconds),
+        None,
+        "How long a worker serves at least before it is replaced, whatever it has reached. Unless given, 10 for"
+        " `max_worker_memory`, so that a limit below what the application takes does not make workers boot all the"
+        " time, and 0 for `max_requests`.",
+        "Worker processes",
+        cli=("--min-worker-lifetime",),
+        metavar="SECONDS",
+        example="60",
+        gunicorn="Gunicorn has none.",
+    ),
+    Setting(
+        "max_surge",
+        optional(integer(0)),
+        None,
+        "How many workers more than `workers` there may be while some are replaced, those that drain included."
+        " Unless given, 1, and a quarter of `workers` in a reload.",
+        "Worker processes",
+        cli=("--max-surge",),
+        metavar="INT",
+        example="2",
+        gunicorn="Gunicorn starts all replacements at once.",
+    ),
+    Setting(
+        "max_unavailable",
+        integer(0),
+        0,
+        "How many workers may be missing while some are replaced: where `max_surge` allows no more beside them,"
+        " so many stop before their replacements boot. With 0, each is ready first.",
+        "Worker processes",
+        cli=("--max-unavailable",),
+        metavar="INT",
+        example="1",
+        gunicorn="Gunicorn has none.",
     ),
 )
 """The worker processes."""

@@ -121,6 +121,6 @@ class EndsWhenItRetires(SyncWorker):
     """Does not wait for its replacement, nor for the requests that are on their way."""
 
     @override  # type: ignore[misc]  # it is not to be overridden
-    def retire(self, reason: str) -> None:
-        super().retire(reason)
+    def retire(self, reason: str, reached: str = "", limit: str = "") -> None:
+        super().retire(reason, reached, limit)
         os._exit(0)

@@ -11,11 +11,13 @@ from heeler.arbiter import events, listen_fds
 from heeler.arbiter.children import TRANSITIONS, Children, Life
 from heeler.arbiter.heartbeats import SECOND_LOOK_S, Heartbeats
 from heeler.arbiter.herd import Member
+from heeler.arbiter.memory_watch import LOOK_S, MemoryWatch
 from heeler.arbiter.pidfile import PidFile, read_pid
 from heeler.arbiter.pool import BACKOFF_LIMIT_S, backoff_s
 from heeler.arbiter.post_mortem import entry_of
 from heeler.arbiter.rows import Rows, longest
 from heeler.plugins.errors import ConfigError
+from heeler.workers import messages
 from heeler.workers.access_log import compiled
 from heeler.workers.scoreboard import InFlight, State
 
@@ -173,3 +175,27 @@ def test_every_life_has_its_transitions() -> None:
     """No state is left out of the table, and from the last there is no way but to be gone."""
     assert set(TRANSITIONS) == set(Life)
     assert TRANSITIONS[Life.ENDING] == frozenset()
+
+
+def _weighed(age: int, limit: int | str) -> Member:
+    """A worker whose process is this one."""
+    config = SimpleNamespace(max_worker_memory=limit, worker_memory_kind="rss")
+    loaded: Any = SimpleNamespace(config=config)  # Any: as far as it is looked at
+    nothing: Any = None  # Any: not looked at
+    return Member(age, os.getpid(), "worker", nothing, nothing, loaded, nothing)
+
+
+def test_memory_is_looked_at_from_time_to_time() -> None:
+    """Each worker with a limit at its own time, again and again; who is gone is forgotten."""
+    look_s = LOOK_S["rss"]
+    heavy, light, free = _weighed(1, 1 << 20), _weighed(2, 1 << 50), _weighed(3, 0)
+    watch = MemoryWatch()
+    assert watch.deadline([free], 100.0) is None
+    assert watch.deadline([free, heavy], 100.0) == 100.0 + look_s
+    assert watch.outgrown([free, heavy], 100.0) == []
+    assert watch.deadline([free, heavy, light], 102.0) == 100.0 + look_s
+    ((member, why),) = watch.outgrown([free, heavy, light], 102.0 + look_s)
+    assert (member, why.reason, why.limit) == (heavy, messages.TOO_LARGE, "1M")
+    assert watch.outgrown([free, heavy, light], 102.0 + look_s) == []
+    assert watch.deadline([light], 103.0 + look_s) == 102.0 + 2 * look_s
+    assert watch.outgrown([heavy], 200.0) == []

@@ -1,6 +1,7 @@
 """What the policy does about each thing that may happen; no process is made."""
 
 import dataclasses
+import itertools
 
 import pytest
 
@@ -246,6 +247,182 @@ def test_workers_retire_one_at_a_time() -> None:
     assert spawned(actions) == [(1, 1)]
     assert spawned(arena.ready(5)) == []
     assert spawned(arena.exits(1)) == [(2, 1)]
+
+
+# -- how long a worker serves
+
+
+def retirements(actions: list[events.Action]) -> list[dict[str, object]]:
+    """What is logged of workers that are to be replaced, now or later."""
+    return [dict(action.fields) for action in actions if isinstance(action, events.Log) and "retires" in action.phrase]
+
+
+def test_a_worker_that_has_served_its_time_is_replaced_first_then_drained() -> None:
+    """It need not ask, nor be busy: the policy wants to be woken then."""
+    arena = Arena(workers=1, max_lifetime_s=60.0, lifetime_jitter_s=0.0)
+    arena.ready(1)
+    assert arena.policy.deadline() == arena.now + 60.0
+    assert arena.after(59.9) == []
+    actions = arena.after(0.1)
+    assert [line["reason"] for line in retirements(actions)] == ["max_worker_lifetime"]
+    assert retirements(actions)[0]["reached"] == retirements(actions)[0]["limit"] == "60.0s"
+    assert spawned(actions) == [(1, 1)]
+    assert sent(actions) == {}
+    assert arena.policy.deadline() == arena.now + 60.0  # the boot's
+    assert list(sent(arena.ready(2))) == [1]
+
+
+def test_the_lifetimes_of_slots_are_spread() -> None:
+    """Eight workers that were ready at once reach their ends at eight times, all within the jitter."""
+    arena = Arena(workers=8, max_lifetime_s=100.0, lifetime_jitter_s=80.0)
+    arena.ready(*range(1, 9))
+    ends = sorted(child.retire_at or 0.0 for child in arena.policy.children)
+    assert arena.now + 100.0 <= ends[0]
+    assert ends[-1] < arena.now + 180.0
+    assert min(later - sooner for sooner, later in itertools.pairwise(ends)) > 4.0
+
+
+def test_the_jitter_of_a_lifetime_is_a_tenth_unless_given() -> None:
+    """So an operator who has not thought of it gets a stagger too."""
+    arena = Arena(workers=2, max_lifetime_s=100.0)
+    arena.ready(1, 2)
+    first, second = (child.retire_at or 0.0 for child in arena.policy.children)
+    assert arena.now + 100.0 < second < first < arena.now + 110.0
+
+
+def test_a_worker_that_was_seen_to_use_too_much_is_replaced() -> None:
+    """The arbiter need not be asked: the worker may be stuck. The log has the figures."""
+    arena = Arena(workers=1, min_lifetime_s=0.0)
+    arena.ready(1)
+    actions = arena.step(events.Outgrown(1, messages.Retire(messages.TOO_LARGE, "600M", "512M")))
+    (line,) = retirements(actions)
+    assert (line["reason"], line["reached"], line["limit"]) == ("max_worker_memory", "600M", "512M")
+    assert spawned(actions) == [(1, 1)]
+
+
+def test_a_worker_that_is_too_large_at_once_is_replaced_after_a_while() -> None:
+    """A limit below what the application takes does not make workers boot all the time; one warning says so."""
+    arena = Arena(workers=1)
+    arena.ready(1)
+    why = messages.Retire(messages.TOO_LARGE, "600M", "512M")
+    actions = arena.step(events.Heard(1, why)) + arena.after(5.0) + arena.step(events.Outgrown(1, why))
+    assert phrases(actions) == ["worker retires too soon"]
+    assert retirements(actions)[0]["min_worker_lifetime"] == 10.0
+    assert spawned(actions) == []
+    assert arena.policy.deadline() == arena.now + 5.0
+    actions = arena.after(5.0)
+    assert phrases(actions) == ["worker retires"]
+    assert retirements(actions)[0]["reached"] == "600M"
+    assert spawned(actions) == [(1, 1)]
+
+
+def test_max_requests_is_held_back_only_if_so_wanted() -> None:
+    """As in Gunicorn, a worker may live for one request only, unless `min_worker_lifetime` was given."""
+    arena = Arena(workers=1)
+    arena.ready(1)
+    assert spawned(arena.step(events.Heard(1, messages.Retire("max_requests")))) == [(1, 1)]
+    arena = Arena(workers=1, min_lifetime_s=3.0)
+    arena.ready(1)
+    assert spawned(arena.step(events.Heard(1, messages.Retire("max_requests")))) == []
+    assert spawned(arena.after(3.0)) == [(1, 1)]
+
+
+def test_a_stop_is_not_held_up_by_a_lifetime() -> None:
+    """In a stop nobody is replaced any more, and no deadline for that is left."""
+    arena = Arena(workers=1, max_lifetime_s=5.0, graceful_timeout_s=50.0)
+    arena.ready(1)
+    arena.step(events.StopAsked(quick=False))
+    assert arena.policy.deadline() == arena.now + 50.0 + KILL_MARGIN_S
+    assert retirements(arena.after(10.0)) == []
+
+
+# -- how many at a time
+
+
+def retire(arena: Arena, *ages: int) -> list[events.Action]:
+    """Let workers ask to be replaced."""
+    return [a for age in ages for a in arena.step(events.Heard(age, messages.Retire("max_requests")))]
+
+
+def test_as_many_are_replaced_side_by_side_as_the_surge_allows() -> None:
+    """Two replacements at a time with `max_surge = 2`, in a reload too."""
+    arena = Arena(workers=16, max_surge=2)
+    arena.ready(*range(1, 17))
+    assert spawned(retire(arena, *range(1, 17))) == [(1, 1), (2, 1)]
+    arena = Arena(workers=16, max_surge=2)
+    arena.ready(*range(1, 17))
+    arena.step(events.Reload(arena.limits))
+    assert len(spawned(arena.ready(17))) == 1  # beside the predecessor in slot 1, which drains
+
+
+def test_without_a_surge_a_worker_makes_room_for_its_replacement() -> None:
+    """The old one is gone before the new one is begun, and the next one waits until that is ready."""
+    arena = Arena(workers=3, max_surge=0, max_unavailable=1)
+    arena.ready(1, 2, 3)
+    actions = retire(arena, 1, 2)
+    assert list(sent(actions)) == [1]
+    assert spawned(actions) == []
+    actions = arena.exits(1)
+    assert spawned(actions) == [(1, 1)]
+    assert sent(actions) == {}
+    assert list(sent(arena.ready(4))) == [2]
+
+
+def test_without_a_surge_a_reload_proves_itself_in_one_slot() -> None:
+    """One worker makes room for the new code; where that does not boot, its slot is served by the old code again."""
+    arena = Arena(workers=2, max_surge=0, max_unavailable=1)
+    arena.ready(1, 2)
+    actions = arena.step(events.Reload(arena.limits))
+    assert list(sent(actions)) == [1]
+    assert spawned(actions) == []
+    assert spawned(arena.exits(1)) == [(1, 2)]
+    actions = arena.step(events.Heard(3, messages.BootFailed(3, "no")))
+    assert steps(actions) == ["failed"]
+    assert spawned(actions + arena.exits(3)) == [(1, 1)]
+    assert arena.lives()[2] is Life.READY
+
+
+def test_without_a_surge_a_reload_goes_from_slot_to_slot() -> None:
+    """Once the new code has proven itself, the others follow, one after another."""
+    arena = Arena(workers=2, max_surge=0, max_unavailable=1)
+    arena.ready(1, 2)
+    arena.step(events.Reload(arena.limits))
+    arena.exits(1)
+    actions = arena.ready(3)
+    assert steps(actions) == ["committed"]
+    assert list(sent(actions)) == [2]
+    assert spawned(arena.exits(2)) == [(2, 2)]
+    assert steps(arena.ready(4)) == ["done"]
+
+
+def test_who_can_be_replaced_beside_itself_makes_no_room() -> None:
+    """`max_unavailable` is for those for whom the surge has no place left."""
+    arena = Arena(workers=3, max_surge=1, max_unavailable=1)
+    arena.ready(1, 2, 3)
+    actions = retire(arena, 1)
+    assert spawned(actions) == [(1, 1)]
+    assert sent(actions) == {}
+    assert list(sent(retire(arena, 2, 3))) == [2]
+
+
+def test_never_do_all_make_room_at_once() -> None:
+    """Whatever `max_unavailable` says, somebody serves, unless there is but one."""
+    arena = Arena(workers=3, max_surge=0, max_unavailable=9)
+    arena.ready(1, 2, 3)
+    assert list(sent(retire(arena, 1, 2, 3))) == [1, 2]
+    arena = Arena(workers=1, max_surge=0, max_unavailable=9)
+    arena.ready(1)
+    assert list(sent(retire(arena, 1))) == [1]
+
+
+def test_who_is_one_too_many_serves_until_the_others_do() -> None:
+    """A worker is taken away while another one boots: that is ready first."""
+    arena = Arena(workers=2)
+    arena.ready(1, 2)
+    arena.exits(1, how="signal SIGKILL")
+    actions = arena.step(events.Scale(-1))
+    assert sent(actions) == {}
+    assert list(sent(arena.ready(3))) == [2]
 
 
 # -- reload

@@ -1,18 +1,26 @@
 """Whatever happens in whatever order, the policy keeps its promises."""
 
 import math
+from collections import deque
+from collections.abc import Mapping
 
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from typing_extensions import override
 
 from heeler.arbiter import events
-from heeler.arbiter.children import Life
+from heeler.arbiter.children import Child, Life
 from heeler.arbiter.policy import ABORT_GRACE_S, BOOTING_GRACE_S, KILL_MARGIN_S, QUIT_GRACE_S, Phase, Policy
 from heeler.workers import messages
 
 _GRACEFUL_S = 10.0
 _BOOT_S = 5.0
+_LIFETIME_S = 60.0
+_LEAST_S = 4.0
+_WHYS = (messages.Retire("max_requests"), messages.Retire(messages.TOO_LARGE, "2G", "1G"))
+
+_SPARE = strategies.sampled_from([(None, 0), (None, 1), (0, 1), (0, 3), (1, 0), (1, 1), (2, 0), (2, 2)])
+"""What `max_surge` and `max_unavailable` may be together."""
 
 
 class World(RuleBasedStateMachine):
@@ -27,29 +35,50 @@ class World(RuleBasedStateMachine):
         self.killed: set[int] = set()
         self.exit: events.Exit | None = None
         self.stop_asked_at: float | None = None
+        self.pending: deque[events.Event] = deque()
+        self.overslept_s = 0.0
 
-    @initialize(workers=strategies.integers(1, 6))
-    def begin(self, workers: int) -> None:
+    @initialize(workers=strategies.integers(1, 6), spare=_SPARE)
+    def begin(self, workers: int, spare: tuple[int | None, int]) -> None:
         """Start a server."""
-        self.policy = Policy(events.Limits(workers, _BOOT_S, _GRACEFUL_S))
+        self.policy = Policy(self.limits(workers, spare))
         self.step(events.Begin())
 
-    def step(self, event: events.Event) -> None:
-        """Have the policy take an event, and do what it says at once."""
-        for action in self.policy.step(event, self.now):
-            self.do(action)
+    def limits(self, workers: int, spare: tuple[int | None, int]) -> events.Limits:
+        """What the settings say."""
+        return events.Limits(
+            workers,
+            _BOOT_S,
+            _GRACEFUL_S,
+            max_surge=spare[0],
+            max_unavailable=spare[1],
+            max_lifetime_s=_LIFETIME_S,
+            min_lifetime_s=_LEAST_S,
+        )
 
-    def do(self, action: events.Action) -> None:
+    def step(self, event: events.Event) -> None:
+        """Have the policy take an event, and do what it says at once; then what follows from that."""
+        self.pending.append(event)
+        while self.pending:
+            before = {child.age: child.life for child in self.policy.children}
+            for action in self.policy.step(self.pending.popleft(), self.now):
+                self.do(action, before)
+
+    def do(self, action: events.Action, before: Mapping[int, Life]) -> None:
         """Check an action against the promises, and follow it."""
         match action:
+            case events.Log(_, "worker retires", fields):
+                self.check_age(dict(fields))
             case events.Spawn(age, _, slot):
                 assert self.policy.phase in (Phase.STARTING, Phase.SERVING), "forked in a stop"
                 assert self.stop_asked_at is None
                 assert 1 <= slot <= self.policy.pool.target
                 self.alive[age] = action
                 self.check_surge(slot)
-                self.step(events.Forked(age, 5000 + age))
+                self.pending.append(events.Forked(age, 5000 + age))
             case events.Send(age, messages.Stop()):
+                if self.policy.phase is Phase.SERVING and before[age] is Life.READY:
+                    self.check_replaced(age)
                 self.orders[age] = self.now + BOOTING_GRACE_S
             case events.Send(age, messages.Quit()):
                 self.orders[age] = min(self.orders.get(age, self.now), self.now + BOOTING_GRACE_S)
@@ -71,10 +100,38 @@ class World(RuleBasedStateMachine):
                 pass
 
     def check_surge(self, slot: int) -> None:
-        """A replacement for one that serves is begun only within the surge."""
+        """A replacement for one that serves, or that drains to make room for it, is begun only within the surge."""
         pool = self.policy.pool
-        if any(child.life is Life.READY for child in self.policy.children.in_slot("worker", slot)):
-            assert pool.excess() <= max(1, math.ceil(pool.target / 4)), "more children than the surge allows"
+        if any(child.life is Life.READY or child.makes_room for child in self.here(slot)):
+            most = max(1, math.ceil(pool.target / 4)) if pool.max_surge is None else pool.max_surge
+            slots = [self.here(number) for number in range(1, pool.target + 1)]
+            living = sum(map(len, slots))
+            assert living <= pool.target + most - slots.count([]), "more children than the surge allows"
+
+    def check_replaced(self, age: int) -> None:
+        """Who serves is drained only once another serves in its place, or as many as may be missing are."""
+        pool = self.policy.pool
+        child = self.policy.children.get(age)
+        assert child is not None
+        ready = [other for other in self.policy.children.with_role("worker") if other.life is Life.READY]
+        missing = set(range(1, pool.target + 1)) - {other.slot for other in ready}
+        if child.slot > pool.target:
+            assert len(ready) >= pool.target, "fewer serve than are wanted, and another goes"
+        elif not any(other.slot == child.slot and other.age > age for other in ready):
+            assert child.makes_room
+            assert len(missing) <= pool.max_unavailable, "more are missing than may be"
+            assert ready or pool.target == 1, "all were drained at once"
+
+    def check_age(self, fields: Mapping[str, object]) -> None:
+        """Nobody retires before it has served for as long as it has to, or of age before its time."""
+        (child,) = (child for child in self.policy.children if child.pid == fields["pid"])
+        served_s = self.now - (child.ready_at or 0.0)
+        assert served_s >= _LEAST_S
+        assert served_s >= _LIFETIME_S or fields["reason"] != "max_worker_lifetime"
+
+    def here(self, slot: int) -> list[Child]:
+        """The workers of a slot."""
+        return self.policy.children.in_slot("worker", slot)
 
     # -- what may happen
 
@@ -86,6 +143,7 @@ class World(RuleBasedStateMachine):
     def oversleeps(self, seconds: float) -> None:
         """The machine is suspended: every deadline moves."""
         self.now += seconds
+        self.overslept_s += seconds
         self.orders = {age: at + seconds for age, at in self.orders.items()}
         self.step(events.Overslept(seconds))
 
@@ -104,10 +162,16 @@ class World(RuleBasedStateMachine):
         self.step(events.Heard(age, messages.BootFailed(3, "no")))
 
     @precondition(lambda self: self.alive)
-    @rule(data=strategies.data())
-    def retires(self, data: strategies.DataObject) -> None:
+    @rule(data=strategies.data(), why=strategies.sampled_from(_WHYS))
+    def retires(self, data: strategies.DataObject, why: messages.Retire) -> None:
         """A child asks for a replacement."""
-        self.step(events.Heard(self.some(data), messages.Retire("max_requests")))
+        self.step(events.Heard(self.some(data), why))
+
+    @precondition(lambda self: self.alive)
+    @rule(data=strategies.data())
+    def outgrows(self, data: strategies.DataObject) -> None:
+        """A child is seen to use too much memory."""
+        self.step(events.Outgrown(self.some(data), _WHYS[1]))
 
     @precondition(lambda self: self.alive)
     @rule(data=strategies.data(), cut=strategies.integers(0, 1))
@@ -129,10 +193,32 @@ class World(RuleBasedStateMachine):
         if self.policy.pool.target < 8 or delta < 0:
             self.step(events.Scale(delta))
 
-    @rule(workers=strategies.integers(1, 6))
-    def reloads(self, workers: int) -> None:
+    @rule(workers=strategies.integers(1, 6), spare=_SPARE)
+    def reloads(self, workers: int, spare: tuple[int | None, int]) -> None:
         """Somebody reloads, perhaps in the midst of another reload."""
-        self.step(events.Reload(events.Limits(workers, _BOOT_S, _GRACEFUL_S)))
+        self.step(events.Reload(self.limits(workers, spare)))
+
+    @precondition(lambda self: self.policy.phase in (Phase.STARTING, Phase.SERVING))
+    @rule()
+    def all_goes_well(self) -> None:
+        """Whatever was before: where all boot, and end when told, a reload ends and every slot is served."""
+        for _ in range(100):
+            if self.is_calm():
+                return
+            for child in self.policy.children:
+                if child.life is Life.BOOTING:
+                    self.step(events.Heard(child.age, messages.Ready()))
+                elif not child.is_active:
+                    del self.alive[child.age]
+                    self.step(events.Exited(child.age, "exit 0"))
+            self.sleep(1.0)
+        raise AssertionError("a slot stays vacant, or a reload does not end")
+
+    def is_calm(self) -> bool:
+        """Whether all is as it is wanted."""
+        pool = self.policy.pool
+        served = {child.slot for child in self.policy.children if child.life is Life.READY}
+        return served == set(range(1, pool.target + 1)) and pool.coming is None and pool.is_uniform()
 
     @rule(seconds=strategies.sampled_from([0.01, 0.5, 3.0, 40.0]))
     def time_passes(self, seconds: float) -> None:
@@ -168,6 +254,15 @@ class World(RuleBasedStateMachine):
             ready = [child for child in here if child.life is Life.READY]
             assert len(ready) <= 1
             assert sum(child.life is Life.BOOTING for child in here) <= 2
+
+    @invariant()
+    def nobody_serves_for_ever(self) -> None:
+        """Who has reached its lifetime, jitter and all, is about to be replaced, idle or not."""
+        if self.policy.phase is Phase.SERVING:
+            for child in self.policy.children:
+                if child.life is Life.READY and child.ready_at is not None:
+                    served_s = self.now - child.ready_at - self.overslept_s
+                    assert child.retire or served_s < _LIFETIME_S * 1.1
 
     @invariant()
     def the_books_are_right(self) -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from heeler.plugins import parse
 
+_MEMORY = "neither a size of 1M or more, such as 512M or 1.5G, nor a share such as 50%"
+
 
 @pytest.mark.parametrize(
     ("parser", "given", "value"),
@@ -16,6 +18,14 @@ from heeler.plugins import parse
         (parse.seconds, "30", 30),
         (parse.seconds, "0.5", 0.5),
         (parse.seconds, 2.5, 2.5),
+        (parse.memory, "512M", 512 << 20),
+        (parse.memory, "1.5g", 3 << 29),
+        (parse.memory, " 2048 K ", 2 << 20),
+        (parse.memory, "1T", 1 << 40),
+        (parse.memory, 536870912, 512 << 20),
+        (parse.memory, "0", 0),
+        (parse.memory, "50%", "50%"),
+        (parse.memory, "12.50 %", "12.5%"),
         (parse.boolean, "Yes", True),
         (parse.boolean, "0", False),
         (parse.boolean, True, True),
@@ -48,6 +58,10 @@ def test_right(parser: Callable[[object], object], given: object, value: object)
         (parse.seconds, "inf", "not a number of seconds >= 0"),
         (parse.seconds, -1, "not a number of seconds >= 0"),
         (parse.seconds, False, "not a number of seconds >= 0"),
+        *(
+            (parse.memory, given, _MEMORY)
+            for given in ("512", 512, "much", "-1M", "512MB", "0%", "101%", "%", 1.5, True)
+        ),
         (parse.boolean, "maybe", "neither true nor false"),
         (parse.boolean, 2, "neither true nor false"),
         (parse.text, "", "not a text"),

@@ -10,6 +10,7 @@ import pytest
 from heeler.arbiter.config import worker_class
 from heeler.arbiter.config.loader import Loaded, Sources, load
 from heeler.plugins.errors import ConfigError, HeelerError, PluginInvalid, PluginNotFound, UsageError
+from heeler.workers import memory
 
 
 @pytest.fixture(autouse=True)
@@ -179,6 +180,25 @@ def test_setting_without_effect_is_noted(tmp_path: pathlib.Path) -> None:
     """The operator is told once what does nothing here."""
     notes = settings(tmp_path, conf="worker_tmp_dir = '/dev/shm'").notes
     assert notes == ("worker_tmp_dir (heeler.conf.py:1): no effect: heartbeats are words in shared memory, not files",)
+
+
+def test_workers_that_could_never_be_replaced_are_refused(tmp_path: pathlib.Path) -> None:
+    """Either a replacement may be beside its predecessor, or this may go first."""
+    error = refused(tmp_path, "--max-surge", "0")
+    assert error == (
+        "max_surge = 0 (command line): no worker could ever be replaced; say 1, or max_unavailable = 1 too"
+    )
+    assert settings(tmp_path, "--max-surge", "0", "--max-unavailable", "1").config.max_surge == 0
+
+
+def test_memory_that_cannot_be_measured_is_noted(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit does nothing on a system without /proc."""
+    assert settings(tmp_path, "--max-worker-memory", "50%").notes == ()
+    monkeypatch.setattr(memory, "used_bytes", lambda _: None)
+    assert settings(tmp_path).notes == ()
+    assert settings(tmp_path, "--max-worker-memory", "50%").notes == (
+        "max_worker_memory (command line): this system does not tell the rss of a process",
+    )
 
 
 def test_gunicorn_name_of_a_setting_that_is_there(tmp_path: pathlib.Path) -> None:
