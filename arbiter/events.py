@@ -29,6 +29,8 @@ class Limits:
         lifetime_jitter_s: up to how many seconds are added to that; None is a share of it.
         min_lifetime_s: seconds that a worker serves at least before it is replaced; None depends on the reason.
         listeners: how many processes accept connections for the workers; 0 where these do it themselves.
+        watchers: how many processes watch the project's files: 1 while it is being worked on, and then nothing
+            that fails ends the server; else 0.
     """
 
     workers: int = 1
@@ -40,6 +42,7 @@ class Limits:
     max_lifetime_s: float = 0.0
     lifetime_jitter_s: float | None = None
     min_lifetime_s: float | None = None
+    watchers: int = 0
 
 
 # -- Events ------------------------------------------------------------------
@@ -115,9 +118,15 @@ class StopAsked:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reload:
-    """The settings were read again and are good: bring up a new generation with them."""
+    """The settings were read again and are good: bring up a new generation with them.
+
+    Args:
+        limits: what they say.
+        at_once: nobody shall see the old code any more: its workers go first, and who asks meanwhile waits.
+    """
 
     limits: Limits
+    at_once: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ it reads no clock and knows no system call; `now` is monotonic seconds.
 """
 
 import enum
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -27,11 +28,14 @@ BOOTING_GRACE_S: Final = 0.5
 """A child stopped in its boot has nothing to drain, and may be deaf in its import."""
 REPEAT_S: Final = 0.25
 """A second TERM so soon is the same wish: timeout(1), for one, sends it to the process and to its group."""
+AT_ONCE_S: Final = 1.0
+"""How long a drain may take where new code is to be seen at once."""
 BOOT_DEATHS: Final = 2
 """So many deaths without a word end a reload; one may be chance (out of memory)."""
 
 WORKER: Final = "worker"
 LISTENER: Final = "listener"
+WATCHER: Final = "watcher"
 
 
 class Phase(enum.Enum):
@@ -67,7 +71,8 @@ class Policy:
         self.pool = Pool(WORKER, limits.workers, limits.max_surge, self.children, limits.max_unavailable)
         # A reload leaves a listener alone: it holds the clients' connections, and no code of the application.
         self.listeners: Final = Pool(LISTENER, limits.listeners, 0, self.children)
-        self._pools: Final = (self.listeners, self.pool)
+        watchers = Pool(WATCHER, limits.watchers, 0, self.children)
+        self._pools: Final[Mapping[str, Pool]] = {pool.role: pool for pool in (watchers, self.listeners, self.pool)}
         self._generations = 1
         self._coming_limits = limits
         self._rolling = False
@@ -94,7 +99,7 @@ class Policy:
             if child.life is Life.BOOTING and child.boot_deadline is not None
         ]
         if self._keeps_filling():
-            times += [at for pool in self._pools if (at := pool.wake_at()) is not None]
+            times += [at for pool in self._pools.values() if (at := pool.wake_at()) is not None]
             times += [at for child in self.children if (at := child.replace_at) is not None]
         return min(times, default=None)
 
@@ -118,8 +123,10 @@ class Policy:
                 self._asks_to_retire(self._child(age), why, now)
             case events.StopAsked(quick):
                 self._stop_asked(quick, now)
-            case events.Reload(limits):
-                self._reload(limits)
+            case events.Reload(limits, at_once):
+                self._reload(limits, at_once)
+                if at_once:
+                    self._make_room(now)
             case events.ReloadRefused(reason):
                 self._reload_refused(reason)
             case events.Scale(delta):
@@ -193,7 +200,7 @@ class Policy:
         if child.life is not Life.BOOTING:
             return
         self._end(child, now + ABORT_GRACE_S)
-        if self.phase is Phase.STARTING:
+        if self._ends_with_a_boot():
             self._give_up(ExitStatus(status), text, now)
         else:
             self._log("error", "worker boot failed", child, block=text)
@@ -249,9 +256,13 @@ class Policy:
         self._log("error", "worker boot timeout", child, boot_timeout=self.limits.boot_timeout_s)
         self._abort(child, now)
         reason = f"not ready within boot_timeout = {self.limits.boot_timeout_s:g} s"
-        if self.phase is Phase.STARTING:
+        if self._ends_with_a_boot():
             self._give_up(ExitStatus.BOOT, f"the application did not boot: {reason}", now)
         self._failed_to_boot(child, reason, now, is_final=True)
+
+    def _ends_with_a_boot(self) -> bool:
+        """Whether a boot that fails is the server's failure: at its start, unless the code is being worked on."""
+        return self.phase is Phase.STARTING and not self.limits.watchers
 
     def _give_up(self, status: ExitStatus, text: str, now: float) -> None:
         """The first start has failed; the other children would only say the same."""
@@ -264,7 +275,7 @@ class Policy:
 
     # -- reload
 
-    def _reload(self, limits: events.Limits) -> None:
+    def _reload(self, limits: events.Limits, at_once: bool) -> None:
         if self.phase is Phase.STOPPING:
             return
         self._generations += 1
@@ -273,9 +284,21 @@ class Policy:
         self._coming_limits = limits
         self._do(events.ReloadStep("under_way", self._generations))
         self._log("info", "reload", None, generation=self._generations)
-        self.pool.coming = Generation(self._generations, first_boots=1)
-        if self.phase is Phase.STARTING:
+        self.pool.coming = Generation(self._generations, first_boots=1, waits=at_once)
+        if at_once or self.phase is Phase.STARTING:
             self._commit(self.pool.coming)
+
+    def _make_room(self, now: float) -> None:
+        """Have all workers go, so that the new generation may come."""
+        if self.phase is Phase.STOPPING:
+            return
+        self.pool.forgive()
+        gone_by = now + AT_ONCE_S + KILL_MARGIN_S
+        for child in self.children.with_role(WORKER):
+            if child.life is Life.STOPPING and child.kill_at is not None and child.kill_at > gone_by:
+                child.kill_at = gone_by
+                self._do(events.Send(child.age, messages.Stop(AT_ONCE_S, last=False)))
+            self._stop(child, now, at_most_s=AT_ONCE_S)
 
     def _commit(self, generation: Generation) -> None:
         """The new generation has proven itself; the other slots follow one after another."""
@@ -324,11 +347,11 @@ class Policy:
 
     # -- the three ways to end a child, and the one deadline they share
 
-    def _stop(self, child: Child, now: float, *, last: bool = False) -> None:
+    def _stop(self, child: Child, now: float, *, last: bool = False, at_most_s: float = math.inf) -> None:
         """Drain it."""
         if not child.is_active:
             return
-        timeout_s = self.limits.graceful_timeout_s
+        timeout_s = min(self.limits.graceful_timeout_s, at_most_s)
         child.drain_by = now + timeout_s + KILL_MARGIN_S
         is_booting = child.life is Life.BOOTING
         child.kill_at = now + BOOTING_GRACE_S if is_booting else child.drain_by
@@ -385,7 +408,7 @@ class Policy:
                 self._enter(Phase.DONE)
                 self._do(self._ending())
             return
-        for pool in self._pools:
+        for pool in self._pools.values():
             for child in pool.surplus():
                 self._stop(child, now)
             while (wish := pool.next_spawn(now)) is not None:
@@ -412,7 +435,7 @@ class Policy:
     # -- small help
 
     def _pool_of(self, child: Child) -> Pool:
-        return self.listeners if child.role == LISTENER else self.pool
+        return self._pools[child.role]
 
     def _enter(self, phase: Phase) -> None:
         assert phase in TRANSITIONS[self.phase], f"a server that is {self.phase.value} cannot become {phase.value}"
@@ -424,7 +447,7 @@ class Policy:
     def _log(self, level: events.Level, phrase: str, child: Child | None, block: str = "", **fields: object) -> None:
         if level == "info" and (self.phase is Phase.STARTING or self._failure is not None):
             level = "debug"  # a first start that fails shows the application's error and nothing else
-        if child is not None and child.role == LISTENER:
-            phrase = phrase.replace(WORKER, LISTENER)
+        if child is not None and child.role != WORKER:
+            phrase = phrase.replace(WORKER, child.role)
         named = child.fields() if child is not None else ()
         self._do(events.Log(level, phrase, named + tuple(fields.items()), block))

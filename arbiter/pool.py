@@ -41,10 +41,17 @@ class Generation:
 
     Failures to boot are counted here and not by slot: what fails in one slot will
     fail in the others, and together they must not fork faster than one alone.
+
+    Args:
+        number: its own.
+        first_boots: how many boot side by side until one has been ready.
+        waits: whether a slot is left vacant until nobody of an earlier generation is in it. While code is being
+            worked on, it may hold what there is only once: a port, a lock.
     """
 
-    def __init__(self, number: int, first_boots: int) -> None:
+    def __init__(self, number: int, first_boots: int, *, waits: bool = False) -> None:
         self.number: Final = number
+        self.waits: Final = waits
         self.is_proven = False
         self.failures = 0
         self.not_before = 0.0
@@ -114,6 +121,10 @@ class Pool:
     def slot(self, number: int) -> Slot:
         """Return the record of a slot."""
         return self._slots.setdefault(number, Slot())
+
+    def forgive(self) -> None:
+        """Forget all crashes: what crashed is not the code that comes now."""
+        self._slots.clear()
 
     def generation_of(self, child: Child) -> Generation | None:
         """Return the child's generation, None if it was superseded."""
@@ -196,6 +207,8 @@ class Pool:
             if proof is not None and not self._in_slot(number):
                 yield Wish(number, proof)
                 proof = None
+            elif self._waits(number):
+                continue
             elif has_room or not any(self._needs_room(child) for child in self._in_slot(number)):
                 yield Wish(number, self.serving)
         if not has_room:
@@ -222,6 +235,10 @@ class Pool:
         if child.life is Life.BOOTING:
             return child.generation == self.serving.number
         return child.life is Life.READY
+
+    def _waits(self, number: int) -> bool:
+        """True if somebody is to be gone first."""
+        return self.serving.waits and any(child.generation != self.serving.number for child in self._in_slot(number))
 
     def _is_stale(self, child: Child) -> bool:
         return child.life is Life.READY and (bool(child.retire) or child.generation != self.serving.number)

@@ -663,3 +663,110 @@ def test_the_sleep_of_the_arbiter_is_nobodys_time() -> None:
     assert not aborted(actions) and not killed(actions)
     assert aborted(arena.after(0.1)) == [4]
     assert killed(arena.after(7.0 + KILL_MARGIN_S - 5.0)) == [1, 4]
+
+
+# -- development
+
+
+def at_once(arena: Arena) -> list[events.Action]:
+    """Let files of the project have changed."""
+    return arena.step(events.Reload(arena.limits, at_once=True))
+
+
+def developing(workers: int = 1) -> Arena:
+    """A server that serves, and whose watcher is ready."""
+    arena = Arena(workers=workers, watchers=1)
+    for action in list(arena.done):
+        if isinstance(action, events.Spawn):
+            arena.ready(action.age)
+    return arena
+
+
+def roles(actions: list[events.Action]) -> list[str]:
+    """What the children are for that are to be forked."""
+    return [action.role for action in actions if isinstance(action, events.Spawn)]
+
+
+def test_a_watcher_is_kept_in_development() -> None:
+    """It comes first, so that it sees what changes while the workers boot, and again when it dies."""
+    arena = Arena(workers=1, watchers=1)
+    assert roles(arena.done) == ["watcher", "worker"]
+    arena.ready(1, 2)
+    assert roles(arena.exits(1, how="signal SIGKILL")) == ["watcher"]
+    assert "watcher died" in phrases(arena.done)
+
+
+def test_a_change_has_nobody_served_by_old_code() -> None:
+    """The old worker goes first, soon; its slot is filled once it is gone, and not before."""
+    arena = developing()
+    told = at_once(arena)
+    assert sent(told) == {2: messages.Stop(1.0, last=False)}
+    assert spawned(told) == []
+    assert steps(told) == ["under_way", "committed"]
+    assert spawned(arena.exits(2)) == [(1, 2)]
+    assert "done" in steps(arena.ready(3))
+
+
+def test_a_worker_that_does_not_go_holds_a_change_up_for_two_seconds() -> None:
+    """One that is stuck in the application is killed then."""
+    arena = developing()
+    at_once(arena)
+    assert killed(arena.after(1.0 + KILL_MARGIN_S)) == [2]
+    assert spawned(arena.exits(2, how="signal SIGKILL")) == [(1, 2)]
+
+
+def test_a_change_shortens_a_drain_that_has_begun() -> None:
+    """A long response to a worker that was retired does not hold new code up."""
+    arena = developing()
+    arena.step(events.Heard(2, messages.Retire("max_requests")))
+    arena.ready(3)
+    assert arena.lives()[2] is Life.STOPPING
+    assert sent(at_once(arena)) == {2: messages.Stop(1.0, last=False), 3: messages.Stop(1.0, last=False)}
+    assert sorted(killed(arena.after(1.0 + KILL_MARGIN_S))) == [2, 3]
+
+
+def test_changes_in_a_row_leave_the_last_one_serving() -> None:
+    """What boots code that is old already is ended at once."""
+    arena = developing()
+    at_once(arena)
+    arena.exits(2)
+    assert killed([*at_once(arena), *arena.after(BOOTING_GRACE_S)]) == [3]
+    assert spawned(arena.exits(3, how="signal SIGKILL")) == [(1, 3)]
+    assert steps(arena.ready(4)) == ["done"]
+
+
+def test_a_change_is_not_held_up_by_earlier_crashes() -> None:
+    """Code that crashes is backed off from; code that may have been mended is not."""
+    arena = developing()
+    for age in (2, 3, 4):
+        arena.exits(age, how="signal SIGSEGV")
+        arena.after(1.0)
+        arena.ready(age + 1)
+    arena.exits(5, how="signal SIGSEGV")
+    assert spawned(at_once(arena)) == [(1, 2)]
+
+
+def test_nothing_that_fails_ends_a_server_in_development() -> None:
+    """Neither a boot that fails at the first start, nor one that hangs; a change is tried at once."""
+    arena = Arena(workers=1, watchers=1, boot_timeout_s=5.0)
+    arena.ready(1)
+    failed = arena.step(events.Heard(2, messages.BootFailed(65, "no room")))
+    assert arena.policy.phase is Phase.STARTING
+    assert "worker boot failed" in phrases(failed)
+    assert killed(failed) == []
+    arena.exits(2)
+    assert spawned(at_once(arena)) == [(1, 2)]
+    assert aborted(arena.after(5.0)) == [3]
+    assert arena.policy.phase is Phase.STARTING
+    arena.exits(3)
+    assert spawned(at_once(arena)) == [(1, 3)]
+    assert any(isinstance(action, events.Serving) for action in arena.ready(4))
+
+
+def test_a_change_during_a_stop_changes_nothing() -> None:
+    """The server ends all the same."""
+    arena = developing()
+    arena.step(events.StopAsked(quick=False))
+    assert at_once(arena) == []
+    arena.exits(1, 2)
+    assert ending(arena.done) is ExitStatus.OK
