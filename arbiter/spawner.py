@@ -3,18 +3,22 @@
 import gc
 import logging
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
 import setproctitle
 
 from heeler.arbiter import events, forking, signals
+from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.generations import Settings
 from heeler.arbiter.herd import Member
 from heeler.arbiter.listener.role import ListenerRole
-from heeler.arbiter.policy import LISTENER, WORKER
+from heeler.arbiter.policy import LISTENER, WATCHER, WORKER
 from heeler.arbiter.rows import Rows
 from heeler.arbiter.server_view import Hooks, ServerView, WorkerView
+from heeler.arbiter.watcher.project import Project, forget_modules
+from heeler.arbiter.watcher.role import WatcherRole
 from heeler.plugins.exit_status import ExitStatus
 from heeler.workers.base import Boot
 from heeler.workers.channel import Channel
@@ -33,7 +37,7 @@ def title(role: str, name: str | None) -> str:
 
 def accepts(role: str, dispatch: str) -> bool:
     """Whether a child of that role accepts connections from the listening sockets itself."""
-    return (role == LISTENER) == (dispatch in HANDED)
+    return role == (LISTENER if dispatch in HANDED else WORKER)
 
 
 class Spawner:
@@ -116,12 +120,24 @@ class Spawner:
                 server=self._server,
                 given=loaded.given,
             )
-            status = (loaded.worker_class if spawn.role == WORKER else ListenerRole)(boot).main()
+            status = _main(spawn.role, loaded, boot)
         except BaseException as error:
             event(logs.error, logging.CRITICAL, "worker failed", exc_info=error, slot=spawn.slot, pid=os.getpid())
         finally:
             flush()
             os._exit(status)
+
+
+def _main(role: str, loaded: Loaded, boot: Boot) -> int:
+    """Live as a child of that role; return its exit status."""
+    if role == LISTENER:
+        return ListenerRole(boot).main()
+    if loaded.config.reload:
+        project = Project.of(loaded.config, str(loaded.sources.directory), sys.path)
+        if role == WATCHER:
+            return WatcherRole(boot, project).main()
+        forget_modules(project, {base.__module__ for base in loaded.worker_class.__mro__})
+    return loaded.worker_class(boot).main()
 
 
 def flush() -> None:

@@ -24,7 +24,7 @@ from heeler.arbiter.herd import Herd, Member
 from heeler.arbiter.introductions import Introductions
 from heeler.arbiter.loans import Loans
 from heeler.arbiter.memory_watch import MemoryWatch
-from heeler.arbiter.policy import WORKER, Phase, Policy
+from heeler.arbiter.policy import WATCHER, WORKER, Phase, Policy
 from heeler.arbiter.post_mortem import lost_with
 from heeler.arbiter.rows import Rows, longest
 from heeler.arbiter.server_view import ServerView
@@ -33,7 +33,7 @@ from heeler.arbiter.sockets import Sockets
 from heeler.arbiter.spawner import HANDED, Spawner, settle_memory
 from heeler.plugins.errors import HeelerError
 from heeler.workers.logs import event
-from heeler.workers.messages import Leaving, Message
+from heeler.workers.messages import Changed, Leaving, Message
 from heeler.workers.scoreboard import BEAT_AT
 from heeler.workers.signals import STACKS
 from heeler.workers.sources import Listener
@@ -53,13 +53,14 @@ _ASLEEP_S: Final = 1.0
 def limits_of(loaded: Loaded) -> events.Limits:
     """Return what the settings say about supervision."""
     config = loaded.config
-    listeners = int(config.dispatch in HANDED)
+    listeners, watchers = int(config.dispatch in HANDED), int(config.reload)
     return events.Limits(
         workers=config.workers,
         boot_timeout_s=config.boot_timeout,
         graceful_timeout_s=config.graceful_timeout,
         max_surge=config.max_surge,
         listeners=listeners,
+        watchers=watchers,
         max_unavailable=config.max_unavailable,
         max_lifetime_s=config.max_worker_lifetime,
         lifetime_jitter_s=config.max_worker_lifetime_jitter,
@@ -212,6 +213,9 @@ class Supervisor:
                 if isinstance(message, Leaving):
                     member.leaves = True
                     self._lend()
+                elif isinstance(message, Changed) and member.role == WATCHER:
+                    self._log(events.Log("info", "files changed", (("count", message.count), ("files", message.names))))
+                    self._reload(at_once=True)
                 else:
                     self._step(events.Heard(member.age, message))
         except ValueError as error:
@@ -247,13 +251,13 @@ class Supervisor:
             self._generations.call_hook("child_exit", self._server, member.view)
         self._step(events.Exited(member.age, _how(status), cut))
 
-    def _reload(self) -> None:
+    def _reload(self, *, at_once: bool = False) -> None:
         try:
             loaded = self._generations.prepare()
         except HeelerError as error:
             self._step(events.ReloadRefused(str(error)))
         else:
-            self._step(events.Reload(limits_of(loaded)))
+            self._step(events.Reload(limits_of(loaded), at_once))
 
     def _reopen_logs(self) -> None:
         self._generations.logs.reopen()

@@ -120,7 +120,11 @@ class AsgiWorker(ReactorWorker):
         is_asgi = self.application.interface == "asgi"
         lifespan = Lifespan(self, self.application.callable, self.config.lifespan if is_asgi else "off")
         self._lifespan_task = self.spawn(lifespan.run())
-        await lifespan.startup()
+        try:
+            await lifespan.startup()
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            self.application = self.stand_in(error)
+            self.gateway = self.make_gateway()
         if self.announce():
             await self.turns(lambda: self.draining is not None)
             assert self.draining is not None

@@ -17,11 +17,11 @@ from typing_extensions import override
 from heeler.plugins.errors import AppLoadError, HeelerError
 from heeler.plugins.exit_status import ExitStatus
 from heeler.plugins.setting import Setting
-from heeler.workers import at_fork, messages, orphan, privileges, scoreboard
+from heeler.workers import at_fork, load_failure, messages, orphan, privileges, scoreboard
 from heeler.workers.accepting import Accepting
 from heeler.workers.application import Application, load, traceback_of
 from heeler.workers.boot import Boot
-from heeler.workers.drain import LINGER_S, ORPHAN_LINGER_S, Drain
+from heeler.workers.drain import LINGER_S, ORPHAN_LINGER_S, RESTART_LINGER_S, Drain
 from heeler.workers.interface import check_pair
 from heeler.workers.logs import event
 from heeler.workers.memory import Scales
@@ -203,20 +203,32 @@ class Worker(Accepting):
 
     def _load(self) -> Application:
         cls = type(self)
-        application = load(self.boot.application, any_kind=not cls.interfaces)
-        check_pair(self.boot.application, application.interface, cls.name or cls.__name__, cls.interfaces)
+        try:
+            application = load(self.boot.application, any_kind=not cls.interfaces)
+            check_pair(self.boot.application, application.interface, cls.name or cls.__name__, cls.interfaces)
+        except BaseException as error:  # whatever an import raises
+            return self.stand_in(error)
         return application
+
+    @final
+    def stand_in(self, error: BaseException) -> Application:
+        """Return what is served in the place of an application that does not boot: in development, its error.
+
+        Raises:
+            BaseException: `error`, where the setting `reload` is off, or the class serves neither WSGI nor ASGI.
+        """
+        if not self.config.reload or not type(self).interfaces:
+            raise error
+        text = _told(error)
+        event(self.boot.logs.error, logging.ERROR, "application not loaded", block=text, slot=self.slot, pid=self.pid)
+        return load_failure.application(self.boot.application, text, type(self).interfaces)
 
     def _boot_failed(self, error: BaseException) -> ExitStatus:
         """Tell the arbiter why; return the status to exit with."""
         while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]  # a nursery, or a task group, is around what happened in it
-        if isinstance(error, HeelerError):
-            status = ExitStatus.APP_LOAD if isinstance(error, AppLoadError) else ExitStatus.BOOT
-            text = str(error)
-        else:
-            status, text = ExitStatus.BOOT, traceback_of(error)
-        self.boot.channel.send(messages.BootFailed(int(status), text))
+        status = ExitStatus.APP_LOAD if isinstance(error, AppLoadError) else ExitStatus.BOOT
+        self.boot.channel.send(messages.BootFailed(int(status), _told(error)))
         return status
 
     @final
@@ -319,7 +331,7 @@ class Worker(Accepting):
                 event(self.log, logging.WARNING, "arbiter gone", slot=self.slot, pid=self.pid)
                 self.orphaned()
             case messages.Stop(timeout_s, last):
-                self.stop(timeout_s, last=last)
+                self.stop(timeout_s, last=last, linger_s=RESTART_LINGER_S if self.config.reload else LINGER_S)
             case messages.Quit():
                 self.quit()
             case messages.ReopenLogs():
@@ -412,3 +424,8 @@ class Worker(Accepting):
     @override
     def __str__(self) -> str:
         return f"worker {self.slot} (pid {self.pid})"
+
+
+def _told(error: BaseException) -> str:
+    """Return why a boot has failed: a line of ours, or the application's traceback."""
+    return str(error) if isinstance(error, HeelerError) else traceback_of(error)

@@ -11,6 +11,9 @@ LINGER_S: Final = 2.0
 PATIENCE_S: Final = 0.3
 """How long after a TERM of its own a worker waits for word that the whole server stops: many send TERM to all."""
 
+RESTART_LINGER_S: Final = 0.1
+"""The same in development, where whoever asks next shall be answered by the new code."""
+
 ORPHAN_LINGER_S: Final = 0.5
 """The same when the arbiter is gone: somebody may be waiting to start another."""
 

@@ -167,11 +167,40 @@ class TakeBack:
     numbers: tuple[int, ...]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Changed:
+    """Watcher to arbiter: files of the project have changed, and are at rest again.
+
+    Args:
+        count: how many.
+        names: of the first few, for the log.
+    """
+
+    count: int
+    names: str
+
+
 Message = (
-    Ready | BootFailed | Retire | Leaving | Stop | Quit | ReopenLogs | Lend | TakeBack | Attach | Join | Leave | Listen
+    Ready
+    | BootFailed
+    | Retire
+    | Leaving
+    | Stop
+    | Quit
+    | ReopenLogs
+    | Lend
+    | TakeBack
+    | Attach
+    | Join
+    | Leave
+    | Listen
+    | Changed
 )
 
-_KINDS = (Ready, BootFailed, Retire, Leaving, Stop, Quit, ReopenLogs, Lend, TakeBack, Attach, Join, Leave, Listen)
+_KINDS = (
+    *(Ready, BootFailed, Retire, Leaving, Stop, Quit, ReopenLogs, Lend, TakeBack, Attach, Join, Leave, Listen),
+    Changed,
+)
 _BY_NAME: dict[str, type[Message]] = {kind.__name__: kind for kind in _KINDS}
 
 MAX_FDS = 64

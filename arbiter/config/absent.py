@@ -52,9 +52,6 @@ _NO_ASGI: Final = "it is for worker classes that serve ASGI"
 _GRAMMAR: Final = "what RFC 9112 says to refuse is refused, since two servers may read it in two ways; fix the client"
 
 ABSENT: Final[tuple[Absent, ...]] = (
-    _later("reload", ("--reload",), "restarting on a change of code (send HUP instead) is", switch=True),
-    _nothing("reload_engine", ("--reload-engine",), "there is no `reload` in this version yet"),
-    _nothing("reload_extra_files", ("--reload-extra-file",), "there is no `reload` in this version yet"),
     Absent("spew", ("--spew",), "there is no tracing of every line; use `python -m trace` or py-spy", switch=True),
     _later("preload_app", ("--preload",), "loading the application before the fork is", switch=True),
     _nothing("worker_tmp_dir", ("--worker-tmp-dir",), "heartbeats are words in shared memory, not files"),

@@ -5,6 +5,8 @@ that sets a name wins; lists replace, never extend.
 """
 
 import dataclasses
+import importlib.util
+import os
 import sys
 import types
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -67,7 +69,7 @@ class Loaded:
         Raises:
             HeelerError: a source is wrong now.
         """
-        return self.sources.load()
+        return self.sources.load(again=True)
 
     def enter(self, before: "Loaded | None" = None) -> None:
         """Go to the working directory and set the variables of `raw_env`, in this process.
@@ -100,8 +102,12 @@ class Sources:
     needs_application: bool = True
     program: Program | None = None
 
-    def load(self) -> Loaded:
+    def load(self, *, again: bool = False) -> Loaded:
         """Read them all.
+
+        Args:
+            again: whether a server serves already. In development a wrong application is no reason then to keep
+                the old one: its worker shows what is wrong.
 
         Raises:
             HeelerError: anything is wrong.
@@ -125,7 +131,9 @@ class Sources:
         _check_balancer(config)
         _check_replacement(config)
         given = self.program.given(any_kind=not found.interfaces) if self.program else None
-        _check_pair(config, plugin, found, given, in_program=self.program is not None)
+        if not (again and config.reload):
+            _check_pair(config, plugin, found, given, in_program=self.program is not None)
+        _check_reload(config, given)
         notes += _unmeasured(config)
         words = () if self.needs_application else read.words
         return Loaded(config, config.app or "", plugin, found, SETTINGS + own, notes, words, self, given)
@@ -221,6 +229,25 @@ def _unmeasured(config: Config) -> tuple[str, ...]:
         return ()
     source = config.source("max_worker_memory")
     return (f"max_worker_memory ({source}): this system does not tell the {config.worker_memory_kind} of a process",)
+
+
+def _check_reload(config: Config, given: Application | None) -> None:
+    """Refuse a reload on changes that could not work.
+
+    Raises:
+        ConfigError: with what would.
+    """
+    if not config.reload:
+        return
+    if given is not None:
+        reason = "an application that is given as an object cannot be loaded again; give its name, `module:app`"
+        raise ConfigError("reload", config.source("reload"), reason, config.reload)
+    if config.reload_engine == "watchfiles" and importlib.util.find_spec("watchfiles") is None:
+        reason = "watchfiles is not installed: pip install 'heeler[reload]', or say `poll`"
+        raise ConfigError("reload_engine", config.source("reload_engine"), reason, config.reload_engine)
+    for given_dir in config.reload_dirs:
+        if not os.path.isdir(os.path.join(config.chdir, os.path.expanduser(given_dir))):
+            raise ConfigError("reload_dirs", config.source("reload_dirs"), "no such directory", given_dir)
 
 
 def _merged(config: Config, more: Config) -> Config:

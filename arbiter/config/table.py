@@ -3,6 +3,7 @@
 from typing import Final
 
 from heeler.arbiter.config.settings.config_file import CONFIG_FILE
+from heeler.arbiter.config.settings.development import DEVELOPMENT
 from heeler.arbiter.config.settings.dispatch import DISPATCH
 from heeler.arbiter.config.settings.hook_functions import HOOK_FUNCTIONS
 from heeler.arbiter.config.settings.http import HTTP
@@ -15,6 +16,16 @@ from heeler.arbiter.config.settings.worker_processes import WORKER_PROCESSES
 from heeler.plugins.setting import Setting
 
 SETTINGS: Final[tuple[Setting, ...]] = (
-    CONFIG_FILE + SOCKETS + DISPATCH + WORKER_PROCESSES + TIMEOUTS + LIMITS + HTTP + PROCESS + LOGS + HOOK_FUNCTIONS
+    CONFIG_FILE
+    + SOCKETS
+    + DISPATCH
+    + WORKER_PROCESSES
+    + TIMEOUTS
+    + LIMITS
+    + HTTP
+    + PROCESS
+    + LOGS
+    + DEVELOPMENT
+    + HOOK_FUNCTIONS
 )
 """Every setting of the core."""

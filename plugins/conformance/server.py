@@ -252,11 +252,11 @@ class Server:
 
     def worker_pids(self) -> list[int]:
         """Return the arbiter's living children that serve requests."""
-        return [pid for pid in processes.children_of(self.pid) if not _is_listener(pid)]
+        return [pid for pid in processes.children_of(self.pid) if not _is(pid, "listener", "watcher")]
 
     def listener_pids(self) -> list[int]:
         """Return the arbiter's living children that accept connections for others."""
-        return [pid for pid in processes.children_of(self.pid) if _is_listener(pid)]
+        return [pid for pid in processes.children_of(self.pid) if _is(pid, "listener")]
 
     def log(self, start: int = 0) -> str:
         """Return what the server has written to stderr, from the byte `start` on."""
@@ -282,5 +282,5 @@ class Server:
             raise AssertionError(f"{phrase!r} is not {count} times in:\n{self.stdout()}")
 
 
-def _is_listener(pid: int) -> bool:
-    return processes.title(pid).startswith("heeler: listener")
+def _is(pid: int, *roles: str) -> bool:
+    return processes.title(pid).startswith(tuple(f"heeler: {role}" for role in roles))

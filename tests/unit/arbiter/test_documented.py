@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import heeler.arbiter
 import heeler.arbiter.listener
+import heeler.arbiter.watcher
 import heeler.workers
 from heeler.arbiter import children, policy
 
@@ -19,8 +20,9 @@ _POSITION = {"_log": 1, "event": 2, "Log": 1}
 
 
 def _phrases() -> Iterator[str]:
-    packages = (*heeler.arbiter.__path__, *heeler.arbiter.listener.__path__, *heeler.workers.__path__)
-    for path in (path for package in packages for path in pathlib.Path(package).glob("*.py")):
+    packages = (heeler.arbiter, heeler.arbiter.listener, heeler.arbiter.watcher, heeler.workers)
+    folders = [folder for package in packages for folder in package.__path__]
+    for path in (path for folder in folders for path in pathlib.Path(folder).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 name = str(getattr(node.func, "attr", None) or getattr(node.func, "id", ""))

@@ -155,8 +155,6 @@ def test_kubernetes_service_called_heeler_does_no_harm(tmp_path: pathlib.Path) -
         ("preload_app = True", False),
         ("certfile = None", True),
         ("certfile = '/x.pem'", False),
-        ("reload = False\nreload_engine = 'poll'", True),
-        ("reload = True", False),
         ("worker_tmp_dir = '/dev/shm'", True),
         ("proxy_protocol = False", True),
         ("proxy_protocol = 'v2'", False),
@@ -216,7 +214,7 @@ def test_gunicorn_name_of_a_setting_that_is_there(tmp_path: pathlib.Path) -> Non
     [
         (["--no-control-socket", "--http-parser", "fast", "--worker-tmp-dir", "/dev/shm"], True),
         (["--preload"], False),
-        (["--reload"], False),
+        (["--reload", "--reload-engine", "inotify", "--reload-extra-file", "x.html"], True),
         (["--certfile", "x.pem", "--keyfile", "x.key"], False),
         (["--limit-request-field_size", "100", "--log-file", "-", "--pid", "x.pid", "--no-sendfile"], True),
     ],
@@ -383,8 +381,8 @@ class Twice(Base):
         Setting("second", integer(1), 4, "x", "x", cli=("--one",)),
     )
 
-class Reloads(Base):
-    settings = (Setting("reload", integer(1), 4, "x", "x", cli=("--reload",)),)
+class Spews(Base):
+    settings = (Setting("spew", integer(1), 4, "x", "x", cli=("--spew",)),)
 
 class Future(Base):
     api_version = 99
@@ -415,7 +413,7 @@ def test_settings_of_a_worker_class(tmp_path: pathlib.Path) -> None:
 def test_worker_class_may_have_what_only_gunicorn_has(tmp_path: pathlib.Path) -> None:
     """Then the setting is its own, and nothing is refused."""
     (tmp_path / "herd.py").write_text(_WORKER)
-    assert settings(tmp_path, "-k", "herd:Reloads", "--reload", "3").config.reload == 3
+    assert settings(tmp_path, "-k", "herd:Spews", "--spew", "3").config.spew == 3
 
 
 def test_worker_class_from_the_config_module(tmp_path: pathlib.Path) -> None:
