@@ -7,6 +7,7 @@ from heeler.arbiter.config.loader import Loaded
 from heeler.plugins.errors import AppLoadError, ConfigError
 from heeler.plugins.exit_status import ExitStatus
 from heeler.plugins.registry import find_logger
+from heeler.workers import privileges
 from heeler.workers.application import load, traceback_of
 from heeler.workers.interface import check_pair
 
@@ -18,6 +19,9 @@ def check(loaded: Loaded) -> int:
         AppLoadError: the application is not there, or is of another kind.
     """
     interfaces = loaded.worker_class.interfaces
+    check_logs(loaded)
+    # As in a worker: the application's code may belong to somebody who is not to become root.
+    privileges.drop(loaded.config.user, loaded.config.group, loaded.config.initgroups)
     named = "no application"
     if loaded.application:
         try:
@@ -30,7 +34,6 @@ def check(loaded: Loaded) -> int:
         check_pair(loaded.application, application.interface, loaded.plugin.name, interfaces)
         kind = f" ({application.interface.upper()})" if application.interface and interfaces else ""
         named = f"{application.target}{kind}"
-    check_logs(loaded)
     line(f"heeler: all is well: {named}, worker class {loaded.plugin.name}")
     return ExitStatus.OK
 

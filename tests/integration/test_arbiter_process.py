@@ -6,6 +6,8 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from support import processes, readable
 from support.client import get
 from support.gate import FILES, Waiting
-from support.server import APPS, Server, heeler
+from support.server import APPS, Server, environment, heeler
 
 _EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "docs" / "examples"
 
@@ -78,6 +80,20 @@ def test_workers_give_up_root() -> None:
         assert set(fields["Gid"].split()) == {"65534"}
         assert fields["Groups"].split() == ["65534"]
         assert os.stat(f"/proc/{server.pid}").st_uid == 0
+
+
+def test_a_check_imports_the_application_as_the_user_of_the_workers() -> None:
+    """The application may belong to somebody who is not to become root: its code does not run as root."""
+    app = "import os\nprint('uid', os.getuid())\ndef app(environ, start_response): ...\n"
+    command = [*readable.python(), "-m", "heeler", "app:app", "--check-config", "--user", "65534"]
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "app.py").write_text(app)
+        pathlib.Path(folder).chmod(0o755)
+        done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    if os.geteuid() == 0:
+        assert done.stdout.startswith("uid 65534\n"), done.stderr
+    else:
+        assert "needs root" in done.stderr
 
 
 def test_the_arbiter_stays_small() -> None:
