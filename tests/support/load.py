@@ -7,7 +7,7 @@ from typing import Self
 
 from typing_extensions import override
 
-from support.client import Client, get
+from support.client import Address, Client, get
 from support.server import Server
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -18,13 +18,13 @@ class Load:
     """Clients that keep their connections, and clients that make a new one for each request.
 
     Args:
-        server: whom they ask.
+        server: whom they ask, or at which address.
         keeping: how many keep their connection; each asks 100 times a second.
         new_a_second: how many new connections are begun in a second, whether or not earlier ones are answered.
     """
 
-    def __init__(self, server: Server, keeping: int = 16, new_a_second: int = 100) -> None:
-        self._server = server
+    def __init__(self, server: Server | Address, keeping: int = 16, new_a_second: int = 100) -> None:
+        self._address = server.address if isinstance(server, Server) else server
         self._over = threading.Event()
         self._answered = threading.Condition()
         self._kept: list[list[Client]] = []
@@ -88,7 +88,7 @@ class Load:
                 self.lost.append(repr(error))
 
     def _connect(self) -> list[float]:
-        assert get(self._server.address).status == 200
+        assert get(self._address).status == 200
         return self.new_s
 
     def _keep(self) -> Callable[[], list[float]]:
@@ -97,7 +97,7 @@ class Load:
 
         def ask() -> list[float]:
             if not kept:
-                kept.append(Client(self._server.address))
+                kept.append(Client(self._address))
             if _says_close(kept[0]):
                 kept.pop().close()
             return self.kept_s
