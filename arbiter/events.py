@@ -111,9 +111,15 @@ class Outgrown:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StopAsked:
-    """Somebody wants the server to stop: drain first, or (`quick`) cut what is in flight."""
+    """Somebody wants the server to stop: drain first, or (`quick`) cut what is in flight.
+
+    Args:
+        quick: as above.
+        last: False where another arbiter has taken over, and serves what waits in the backlog.
+    """
 
     quick: bool
+    last: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -141,6 +147,11 @@ class Scale:
     """One worker more or fewer."""
 
     delta: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StandBy:
+    """No worker is wanted until a reload."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -172,6 +183,7 @@ Event = (
     | Reload
     | ReloadRefused
     | Scale
+    | StandBy
     | ReopenAsked
     | Tick
     | Overslept
@@ -246,6 +258,11 @@ class Serving:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Complete:
+    """Every slot is served, for the first time."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class CloseListeners:
     """The server stops: close the arbiter's listening sockets."""
 
@@ -288,6 +305,7 @@ Action = (
     | Kill
     | Log
     | Serving
+    | Complete
     | CloseListeners
     | WorkersChanged
     | ReloadStep

@@ -19,20 +19,29 @@ class PidFile:
         self.path = os.path.abspath(path)
         self._owner = 0
 
-    def create(self) -> None:
+    def create(self, before: int | None = None) -> None:
         """Write it, whole or not at all.
+
+        Args:
+            before: the process id of an arbiter whose place this one takes.
 
         Raises:
             ConfigError: another Heeler that still runs has written it, or the folder cannot be written.
         """
         other = read_pid(self.path)
-        if other is not None and other != os.getpid() and is_alive(other):
+        if other is not None and other not in (os.getpid(), before) and is_alive(other):
             raise ConfigError("pidfile", None, f"process {other} is running and holds it", self.path)
         try:
             self._write()
         except OSError as error:
             raise ConfigError("pidfile", None, f"cannot be written: {error.strerror}", self.path) from error
         self._owner = os.getpid()
+
+    def restore(self) -> None:
+        """Have it name this process again, where another one has written it and is gone."""
+        if self._owner == os.getpid() and read_pid(self.path) != self._owner:
+            with contextlib.suppress(OSError):  # the folder is gone, and with it who could have been misled
+                self._write()
 
     def _write(self) -> None:
         fd, temporary = tempfile.mkstemp(prefix=".heeler-", dir=os.path.dirname(self.path))

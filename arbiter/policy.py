@@ -77,6 +77,8 @@ class Policy:
         self._coming_limits = limits
         self._rolling = False
         self._quick = False
+        self._is_complete = False
+        self._stands_down = False
         self._stopping_at = 0.0
         self._cut = False
         self._failure: tuple[ExitStatus, str] | None = None
@@ -121,8 +123,8 @@ class Policy:
                 self._silent(self._child(age), silent_s, what, now)
             case events.Outgrown(age, why):
                 self._asks_to_retire(self._child(age), why, now)
-            case events.StopAsked(quick):
-                self._stop_asked(quick, now)
+            case events.StopAsked(quick, last):
+                self._stop_asked(quick, now, last=last)
             case events.Reload(limits, at_once):
                 self._reload(limits, at_once)
                 if at_once:
@@ -131,6 +133,8 @@ class Policy:
                 self._reload_refused(reason)
             case events.Scale(delta):
                 self._scale(max(1, self.pool.target + delta))
+            case events.StandBy():
+                self._scale(0)
             case events.ReopenAsked():
                 for child in self.children:
                     self._do(events.Send(child.age, messages.ReopenLogs()))
@@ -285,7 +289,7 @@ class Policy:
         self._do(events.ReloadStep("under_way", self._generations))
         self._log("info", "reload", None, generation=self._generations)
         self.pool.coming = Generation(self._generations, first_boots=1, waits=at_once)
-        if at_once or self.phase is Phase.STARTING:
+        if at_once or self.phase is Phase.STARTING or not self.pool.target:
             self._commit(self.pool.coming)
 
     def _make_room(self, now: float) -> None:
@@ -324,13 +328,19 @@ class Policy:
 
     # -- stop
 
-    def _stop_asked(self, quick: bool, now: float) -> None:
+    def _stop_asked(self, quick: bool, now: float, *, last: bool = True) -> None:
         is_first = self.phase is not Phase.STOPPING
         if is_first:
             self._enter(Phase.STOPPING)
             self._stopping_at = now
+            self._stands_down = not last
             self.pool.coming = None
             self._do(events.CloseListeners())
+        elif self._stands_down and not quick:
+            # Many send TERM to all processes of a service: for this arbiter, which drains already, it is the first.
+            self._stands_down = False
+            self._stopping_at = now
+            return
         elif not self._quick and (quick or now >= self._stopping_at + REPEAT_S):
             quick = True
         else:
@@ -341,9 +351,10 @@ class Policy:
             if quick:
                 self._quit(child, now)
             else:
-                self._stop(child, now, last=True)
+                # What a listener hands out is served by its own workers: they end after it.
+                self._stop(child, now, last=last or (child.role == WORKER and self.limits.listeners > 0))
         # Whoever waits for this line knows that all have been told.
-        self._log("info" if is_first else "warning", "stopping", None, how="quick" if quick else "graceful")
+        self._log("info" if is_first else "warning", "stopping", None, how=_way(quick, last))
 
     # -- the three ways to end a child, and the one deadline they share
 
@@ -413,6 +424,10 @@ class Policy:
                 self._stop(child, now)
             while (wish := pool.next_spawn(now)) is not None:
                 self._spawn(pool.role, wish.slot, wish.generation, now)
+        is_renewed = all(pool.is_renewed() for pool in self._pools.values())
+        if not self._is_complete and self.phase is Phase.SERVING and is_renewed:
+            self._is_complete = True
+            self._do(events.Complete())
         if self._rolling and self.pool.coming is None and self.pool.is_renewed():
             self._rolling = False
             self._do(events.ReloadStep("done", self.pool.serving.number))
@@ -451,3 +466,9 @@ class Policy:
             phrase = phrase.replace(WORKER, child.role)
         named = child.fields() if child is not None else ()
         self._do(events.Log(level, phrase, named + tuple(fields.items()), block))
+
+
+def _way(quick: bool, last: bool) -> str:
+    if quick:
+        return "quick"
+    return "graceful" if last else "handed_over"

@@ -20,13 +20,14 @@ class ReadyFd:
 
     Args:
         config: the settings; made before the arbiter opens anything, whose numbers could be taken for it.
+        is_used: whether another arbiter, whose place this one takes, has said there all that is to be said.
 
     Raises:
         ConfigError: there is no such descriptor.
     """
 
-    def __init__(self, config: Config) -> None:
-        self._fd: int | None = config.ready_fd
+    def __init__(self, config: Config, *, is_used: bool = False) -> None:
+        self._fd: int | None = None if is_used else config.ready_fd
         if self._fd is None:
             return
         try:

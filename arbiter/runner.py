@@ -16,8 +16,11 @@ import setproctitle
 from heeler.arbiter import daemon, events, sockets, tcp_migration
 from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.generations import Generations
+from heeler.arbiter.launch import Launch
 from heeler.arbiter.pidfile import PidFile
+from heeler.arbiter.predecessor import Predecessor
 from heeler.arbiter.ready_fd import ReadyFd
+from heeler.arbiter.reexec import Means
 from heeler.arbiter.server_view import Hooks, ServerView
 from heeler.arbiter.signals import SignalQueue
 from heeler.arbiter.spawner import HANDED, title
@@ -31,8 +34,13 @@ _SPARE_FDS: Final = 256
 """Descriptors a worker needs besides those of its connections: files of the application, logs, channels."""
 
 
-def run(loaded: Loaded) -> ExitStatus:
+def run(loaded: Loaded, launch: Launch | None = None, predecessor: Predecessor | None = None) -> ExitStatus:
     """Serve until somebody stops it.
+
+    Args:
+        loaded: the settings.
+        launch: how the command was started; without it there is no re-exec.
+        predecessor: the arbiter whose place this one takes; it is in the background already where it is to be.
 
     Process: the one that becomes the arbiter; with `daemon` it forks, and returns in the
     foreground once the server is ready or has failed.
@@ -40,16 +48,16 @@ def run(loaded: Loaded) -> ExitStatus:
     Raises:
         HeelerError: the server could not be started; nothing is left behind.
     """
-    passed = sockets.inherited()
-    ready_fd = ReadyFd(loaded.config)
-    report = daemon.Report()
-    if loaded.config.daemon:
+    passed = predecessor.inheritance.activated if predecessor else sockets.inherited()
+    ready_fd = ReadyFd(loaded.config, is_used=predecessor is not None)
+    report: Report = predecessor or daemon.Report()
+    if loaded.config.daemon and predecessor is None:
         way = daemon.detach(keeps_output=bool(getattr(loaded.config, "enable_stdio_inheritance", False)))
         if isinstance(way, ExitStatus):
             return way
         report = way
     try:
-        return Arbiter(loaded, passed, report, ready_fd).run()
+        return Arbiter(loaded, passed, report, ready_fd, launch=launch, predecessor=predecessor).run()
     except HeelerError as error:
         if report.failed(error.exit_status, str(error)):
             return error.exit_status
@@ -79,6 +87,8 @@ class Arbiter:
         ready_fd: where to say where it listens.
         lifeline: a descriptor that is readable once whoever started the server is gone.
         has_others: whether this process has children that are not the arbiter's.
+        launch: as of `run`.
+        predecessor: as of `run`.
     """
 
     def __init__(
@@ -90,14 +100,19 @@ class Arbiter:
         *,
         lifeline: int | None = None,
         has_others: bool = False,
+        launch: Launch | None = None,
+        predecessor: Predecessor | None = None,
     ) -> None:
         self._loaded: Final = loaded
         self._config: Final = loaded.config
-        self._sockets: Final = sockets.Sockets(passed)
+        self._sockets: Final = sockets.Sockets(passed, predecessor.inheritance.handed if predecessor else ())
         self._report: Final = report
         self._ready_fd: Final = ready_fd
         self._lifeline: Final = lifeline
         self._has_others: Final = has_others
+        self._launch: Final = launch
+        self._predecessor: Final = predecessor
+        self._pidfile: PidFile | None = None
         self._logs: Logs
         self._server: ServerView
         self._generations: Generations | None = None
@@ -123,9 +138,10 @@ class Arbiter:
             self._sockets.open(self._config)
             self._server.LISTENERS = self._sockets.listeners
             if self._config.pidfile:
-                pidfile = PidFile(self._config.pidfile)
-                pidfile.create()
-                stack.callback(pidfile.remove)
+                self._pidfile = PidFile(self._config.pidfile)
+                if self._predecessor is None:  # else it names that one until this one takes over
+                    self._pidfile.create()
+                stack.callback(self._pidfile.remove)
             return self._supervise(signals)
 
     def _supervise(self, signals: SignalQueue) -> ExitStatus:
@@ -139,6 +155,9 @@ class Arbiter:
             self._close_in_child,
             lifeline=self._lifeline,
             has_others=self._has_others,
+            means=Means(self._launch, self._pidfile, self._handed_over),
+            predecessor=self._predecessor,
+            take_over=self._take_over,
         )
         try:
             end = supervisor.run()
@@ -196,6 +215,23 @@ class Arbiter:
         Hooks(self._logs).call(self._config, "when_ready", self._server)
         self._ready_fd.announce(self._sockets.listeners)
         self._report.ready([str(listener.address) for listener in self._sockets.listeners])
+
+    def _take_over(self) -> None:
+        """The arbiter before this one needs nothing more of what it has left.
+
+        Raises:
+            ConfigError: the pid file cannot be written.
+        """
+        assert self._predecessor is not None, "there is nobody to take over from"
+        if self._pidfile is not None:
+            self._pidfile.create(before=self._predecessor.inheritance.parent)
+        self._sockets.take_over()
+
+    def _handed_over(self, pid: int) -> None:
+        """The arbiter `pid` has taken over, and the pid file names it: the place to tell an init system of it.
+
+        systemd hears MAINPID= from the main process, which is still this one.
+        """
 
     def _say_choice(self, worker_class: str) -> None:
         """Say that threads made another worker class of the one that was named."""

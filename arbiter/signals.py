@@ -19,12 +19,14 @@ OBEYED: Final = (
     signal.SIGQUIT,
     signal.SIGHUP,
     signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGWINCH,
     signal.SIGTTIN,
     signal.SIGTTOU,
     signal.SIGCHLD,
 )
-_LET_PASS: Final = (signal.SIGUSR2, signal.SIGWINCH, signal.SIGPIPE)
-"""Their default would end the process, or they mean something elsewhere."""
+_LET_PASS: Final = (signal.SIGPIPE,)
+"""Their default would end the process."""
 
 
 class SignalQueue:
@@ -116,7 +118,7 @@ def reset_in_child(mask: set[int]) -> None:
     signal.set_wakeup_fd(-1)
     for number in OBEYED:
         signal.signal(number, signal.SIG_DFL)
-    for number in (*IGNORED, signal.SIGUSR1):
+    for number in (*IGNORED, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     for number in (signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, lambda _number, _frame: os._exit(0))  # the default of QUIT would leave a core

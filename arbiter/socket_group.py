@@ -20,11 +20,15 @@ class SocketGroup:
         first: the socket of slot 1.
         join: binds another one to the address of `first`; raises OSError where that is refused.
         numbers: where each takes its number.
+        others: those that are bound already, of the slots from 2 on.
     """
 
-    def __init__(self, first: Listener, join: Callable[[], Listener], numbers: Iterator[int]) -> None:
-        first.number = next(numbers)
-        self._listeners: Final = [first]
+    def __init__(
+        self, first: Listener, join: Callable[[], Listener], numbers: Iterator[int], others: Sequence[Listener] = ()
+    ) -> None:
+        self._listeners: Final = [first, *others]
+        for listener in self._listeners:
+            listener.number = next(numbers)
         self._join: Final = join
         self._numbers: Final = numbers
 

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from heeler.arbiter import listen_fds
+from heeler.arbiter.inheritance import Estate, Handed
 from heeler.arbiter.port_holder import holder_of
 from heeler.arbiter.socket_group import SocketGroup
 from heeler.plugins.config import Config
@@ -62,10 +63,14 @@ class Bound:
             if listener not in kept:
                 listener.close()
 
-    def close(self) -> None:
-        """Close it, and remove its file unless another server has put its own there."""
+    def handed(self) -> Handed:
+        """Return what another arbiter needs to know to take it over."""
+        return Handed(self.asked, tuple(listener.fileno() for listener in self.own or (self.listener,)), self.file)
+
+    def close(self, *, keeps_file: bool = False) -> None:
+        """Close it, and remove its file unless another server has put its own there, or is to have this one."""
         self.close_others(())
-        if self.file is None:
+        if self.file is None or keeps_file:
             return
         path = self.listener.address.path
         with contextlib.suppress(OSError):
@@ -79,12 +84,15 @@ class Sockets:
 
     Args:
         inherited: what systemd passed; it takes the place of `bind`.
+        handed: what another arbiter has handed down, and still uses itself.
 
     Resource handling: `close` closes them all and removes the files of those that have one.
     """
 
-    def __init__(self, inherited: Sequence[int] = ()) -> None:
+    def __init__(self, inherited: Sequence[int] = (), handed: Sequence[Handed] = ()) -> None:
         self._inherited = tuple(inherited)
+        self._estate = Estate(handed)
+        self._files_of_others = {one.file for one in handed}
         self._bound: list[Bound] = []
         self._before: list[Bound] = []
         self._numbers = itertools.count(1)
@@ -93,6 +101,11 @@ class Sockets:
     def bound(self) -> Sequence[Bound]:
         """The addresses in force, in the order of `bind`."""
         return tuple(self._bound)
+
+    @property
+    def activated(self) -> tuple[int, ...]:
+        """What systemd passed."""
+        return self._inherited
 
     @property
     def listeners(self) -> list[Listener]:
@@ -114,16 +127,29 @@ class Sockets:
         try:
             for text in dict.fromkeys(asked):
                 if not any(bound.asked == text for bound in kept):
-                    made += _bind(text, config, self._numbers)
+                    made += _bind(text, config, self._numbers, self._estate)
         except BindError:
             for bound in made:
-                bound.close()
+                self._close(bound)
             raise
         self._before, dropped = self._before or self._bound, self._bound if self._before else []
         self._bound = sorted(kept + made, key=lambda bound: asked.index(bound.asked))
         for bound in dropped:  # a reload that this one supersedes had bound them
             if bound not in self._bound + self._before:
                 bound.close()
+        rest = [Bound(one.asked, each, one.file) for one, found in self._estate.take_rest() for each in found]
+        self._before = self._before + rest
+
+    def take_over(self) -> None:
+        """The arbiter that has handed down sockets needs them no more: all is ours, and what nobody wants is closed."""
+        self._files_of_others.clear()
+        before, self._before = self._before, []
+        for bound in before:
+            bound.close()
+
+    def hand_over(self) -> None:
+        """Another arbiter has taken over: leave it the sockets' files."""
+        self._files_of_others = {bound.file for bound in self._bound}
 
     def settle(self, *, keep_new: bool) -> None:
         """End a reload: close what only the earlier settings, or (not `keep_new`) only the later ones, asked for."""
@@ -148,12 +174,21 @@ class Sockets:
     def close(self) -> None:
         """Close all; harmless when done twice."""
         for bound in {id(bound): bound for bound in self._bound + self._before}.values():
-            bound.close()
+            self._close(bound)
         self._bound, self._before = [], []
 
+    def _close(self, bound: Bound) -> None:
+        bound.close(keeps_file=bound.file in self._files_of_others)
 
-def _bind(text: str, config: Config, numbers: Iterator[int]) -> list[Bound]:
+
+def _bind(text: str, config: Config, numbers: Iterator[int], estate: Estate) -> list[Bound]:
     address = Address.parse(text)
+    try:
+        taken = estate.take(text, address)
+    except OSError as error:
+        raise BindError(text, error.errno, f"what was handed down: {error.strerror or error}") from error
+    if taken and address.kind != "tcp":
+        return [Bound(text, _suited(first, config, address), one.file) for one, (first, *_) in taken]
     if address.kind == "fd":
         return [Bound(text, _adopt(address, config))]
     if address.kind == "unix":
@@ -161,11 +196,14 @@ def _bind(text: str, config: Config, numbers: Iterator[int]) -> list[Bound]:
     if config.dispatch == "reuseport" and sys.platform != "linux":
         reason = "needs Linux: elsewhere the kernel does not spread connections over such sockets"
         raise ConfigError("dispatch", config.source("dispatch"), reason, "reuseport")
-    listeners = _bind_tcp(address, config)
+    groups = [found for _, found in taken] or _bind_tcp(address, config, estate)
+    every = [_suited(listener, config, address) for group in groups for listener in group]
     if config.dispatch != "reuseport":
-        return [Bound(text, listener) for listener in listeners]
-    groups = [SocketGroup(first, functools.partial(_join, first, config), numbers) for first in listeners]
-    made = [Bound(text, first, group=group) for first, group in zip(listeners, groups, strict=True)]
+        return [Bound(text, listener) for listener in every]
+    made = [
+        Bound(text, first, group=SocketGroup(first, functools.partial(_join, first, config), numbers, others))
+        for first, *others in groups
+    ]
     try:
         for bound in made:
             bound.of(config.workers)
@@ -179,8 +217,8 @@ def _bind(text: str, config: Config, numbers: Iterator[int]) -> list[Bound]:
 # -- TCP ---------------------------------------------------------------------
 
 
-def _bind_tcp(address: Address, config: Config) -> list[Listener]:
-    """A name may stand for several addresses (IPv4 and IPv6): all are served."""
+def _bind_tcp(address: Address, config: Config, estate: Estate) -> list[list[Listener]]:
+    """A name may stand for several addresses (IPv4 and IPv6): all are served. Of each, what was handed down is used."""
     try:
         found = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
@@ -188,11 +226,11 @@ def _bind_tcp(address: Address, config: Config) -> list[Listener]:
     except (socket.gaierror, UnicodeError) as error:
         reason = error.strerror if isinstance(error, socket.gaierror) else str(error)
         raise BindError(str(address), getattr(error, "errno", None), f"the host is not known: {reason}") from error
-    made: list[Listener] = []
+    made: list[list[Listener]] = []
     refused: OSError | None = None
     for family, _kind, _protocol, _name, where in dict.fromkeys(found):
         try:
-            made.append(_listen_tcp(family, where, config))
+            made.append(estate.take_at(family, where) or [_listen_tcp(family, where, config)])
         except OSError as error:
             refused = error
             if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
@@ -200,7 +238,7 @@ def _bind_tcp(address: Address, config: Config) -> list[Listener]:
         if address.port == 0 and made:
             break
     if not made or (refused and refused.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)):
-        for listener in made:
+        for listener in itertools.chain(*made):
             listener.close()
         assert refused is not None, "getaddrinfo gave nothing"
         raise BindError(str(address), refused.errno, _why_not(refused, address)) from refused
@@ -233,6 +271,15 @@ def _listen_tcp(family: int, where: tuple[object, ...], config: Config, *, joins
         sock.close()
         raise
     return Listener(sock, _address_of(sock))
+
+
+def _suited(listener: Listener, config: Config, address: Address) -> Listener:
+    """Have a socket that was handed down be as the settings say."""
+    if address.kind == "tcp" and (config.reuse_port or config.dispatch == "reuseport"):
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if address.kind != "fd":
+        listener.sock.listen(config.backlog)
+    return listener
 
 
 def _why_not(error: OSError, address: Address) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 
 from heeler.arbiter.pidfile import read_pid
 from heeler.plugins.errors import HeelerError
-from heeler.workers.scoreboard import FIELDS, Reload, Role, Row, Scoreboard, State
+from heeler.workers.scoreboard import FIELDS, Reexec, Reload, Role, Row, Scoreboard, State
 
 _LINK: Final = "/memfd:heeler-scoreboard"
 _HEADINGS: Final = ("ROLE", "SLOT", "PID", "STATE", "GEN", "UP", "REQUESTS", "CONNS", "BUSY", "BEAT", "IN FLIGHT")
@@ -121,6 +121,7 @@ def report(board: Scoreboard, now_ns: int) -> dict[str, object]:
         "generation": board.get("generation"),
         "workers": board.get("workers"),
         "reload": Reload(board.get("reload")).name.lower(),
+        "reexec": Reexec(board.get("reexec")).name.lower(),
         "up_s": _since(board.get("started_at"), now_ns),
         "children": sorted(children, key=lambda child: (child["role"], child["slot"], child["age"])),
         "gone": counters,
@@ -150,11 +151,15 @@ def table(found: dict[str, object]) -> str:
     """Return a report as people read it."""
     head = (
         f"arbiter {found['pid']}  generation {found['generation']}  workers {found['workers']}"
-        f"  reload {str(found['reload']).replace('_', ' ')}  up {_span(found['up_s'])}\n\n"
+        f"  reload {_words(found['reload'])}  re-exec {_words(found['reexec'])}  up {_span(found['up_s'])}\n\n"
     )
     children = found["children"]
     assert isinstance(children, list)
     return head + _columns([_HEADINGS, *(_cells(child) for child in children)])
+
+
+def _words(name: object) -> str:
+    return str(name).replace("_", " ")
 
 
 def _cells(child: dict[str, object]) -> tuple[str, ...]:

@@ -26,6 +26,8 @@ from heeler.arbiter.loans import Loans
 from heeler.arbiter.memory_watch import MemoryWatch
 from heeler.arbiter.policy import WATCHER, WORKER, Phase, Policy
 from heeler.arbiter.post_mortem import lost_with
+from heeler.arbiter.predecessor import Predecessor
+from heeler.arbiter.reexec import Means, Reexec
 from heeler.arbiter.rows import Rows, longest
 from heeler.arbiter.server_view import ServerView
 from heeler.arbiter.signals import SignalQueue
@@ -44,6 +46,7 @@ _LEVELS: Final = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
+_NO_MEANS: Final = Means()
 _AGAIN_S: Final = 0.1
 """How soon children that could not be told of each other are told again."""
 _ASLEEP_S: Final = 1.0
@@ -80,6 +83,9 @@ class Supervisor:
         close_in_child: called in each child; closes what is the arbiter's alone.
         lifeline: a descriptor that is readable once whoever started the server is gone.
         has_others: whether this process has children that are not the arbiter's, for others to wait for.
+        means: what a re-exec needs; the default can do none.
+        predecessor: the arbiter whose place this one is to take.
+        take_over: called when it does; may be called twice.
 
     Resource handling: `close` at the end.
     """
@@ -95,6 +101,9 @@ class Supervisor:
         *,
         lifeline: int | None = None,
         has_others: bool = False,
+        means: Means = _NO_MEANS,
+        predecessor: Predecessor | None = None,
+        take_over: Callable[[], None] = lambda: None,
     ) -> None:
         loaded = generations.loaded
         self._generations: Final = generations
@@ -110,8 +119,14 @@ class Supervisor:
         self._poll: Final = select.poll()
         self._poll.register(signals.fileno(), select.POLLIN)
         self._lifeline: Final = lifeline
+        self._watched: Final[dict[int, Callable[[], None]]] = {}
         if lifeline is not None:
             self._poll.register(lifeline, select.POLLIN)
+        self._predecessor = predecessor
+        """None, too, once this arbiter has taken over."""
+        self._take_over: Final = take_over
+        if predecessor is not None:
+            self._watch(predecessor.fileno(), lambda: self._hear_predecessor(predecessor))
         self._has_others: Final = has_others
         self._listening: dict[int, Member] = {}
         self._happened: deque[events.Event] = deque()
@@ -122,14 +137,25 @@ class Supervisor:
         self._introductions: Final = Introductions()
         self._loans: Final = Loans()
         self._exit: events.Exit | None = None
+        self._reexec: Final = Reexec(
+            means,
+            generations,
+            sockets,
+            server,
+            self._rows.board,
+            self._watch,
+            lambda: self._step(events.StopAsked(quick=False, last=False)),
+        )
         self._on_signal: Final[Mapping[int, Callable[[], None]]] = {
-            signal.SIGTERM: lambda: self._step(events.StopAsked(quick=False)),
-            signal.SIGINT: lambda: self._step(events.StopAsked(quick=True)),
-            signal.SIGQUIT: lambda: self._step(events.StopAsked(quick=True)),
+            signal.SIGTERM: lambda: self._stop(quick=False),
+            signal.SIGINT: lambda: self._stop(quick=True),
+            signal.SIGQUIT: lambda: self._stop(quick=True),
             signal.SIGHUP: self._reload,
             signal.SIGUSR1: self._reopen_logs,
-            signal.SIGTTIN: lambda: self._step(events.Scale(+1)),
-            signal.SIGTTOU: lambda: self._step(events.Scale(-1)),
+            signal.SIGUSR2: lambda: self._reexec.ask(self._why_no_reexec()),
+            signal.SIGWINCH: self._stand_by,
+            signal.SIGTTIN: lambda: self._scale(events.Scale(+1)),
+            signal.SIGTTOU: lambda: self._scale(events.Scale(-1)),
             signal.SIGCHLD: self._reap,
         }
 
@@ -137,7 +163,7 @@ class Supervisor:
         """Supervise until all children are gone; return how to end."""
         settle_memory()
         self._step(events.Begin())
-        while self._exit is None:
+        while self._exit is None or self._reexec.has_child:
             wake_at = self._wake_at()
             ready = self._poll.poll(_milliseconds(wake_at))
             if wake_at is None or time.monotonic() - wake_at <= _ASLEEP_S:
@@ -148,13 +174,16 @@ class Supervisor:
                     self._hear(self._listening[fd])
                 elif fd == self._lifeline:
                     self._poll.unregister(fd)
-                    self._step(events.StopAsked(quick=True))
+                    self._stop(quick=True)
+                elif fd in self._watched:
+                    self._watched[fd]()
             for number in self._signals.take():
                 self._on_signal[number]()
             self._find_silent()
             for member, why in self._memory.outgrown(self._serving(), time.monotonic()):
                 self._step(events.Outgrown(member.age, why))
             self._step(events.Tick())
+            self._reexec.tick()
             if self._introductions.is_behind:
                 self._introduce()
         return self._exit
@@ -163,6 +192,7 @@ class Supervisor:
         """Let go of the scoreboard, and of the children if any are left: they notice, and drain."""
         for member in self._herd:
             self._close_channel(member)
+        self._reexec.close()
         self._rows.board.close()
 
     # -- time
@@ -170,7 +200,8 @@ class Supervisor:
     def _wake_at(self) -> float | None:
         again_at = time.monotonic() + _AGAIN_S if self._introductions.is_behind else None
         look_at = self._memory.deadline(self._serving(), time.monotonic())
-        times = (self._policy.deadline(), self._heartbeats.deadline(self._beating()), look_at, again_at)
+        silence_at = self._heartbeats.deadline(self._beating())
+        times = (self._policy.deadline(), silence_at, look_at, self._reexec.deadline, again_at)
         return min((at for at in times if at is not None), default=None)
 
     def _beating(self) -> list[Member]:
@@ -200,6 +231,7 @@ class Supervisor:
         before, self._ran_at = self._ran_at, time.monotonic()
         if self._ran_at - before > _ASLEEP_S:
             self._heartbeats.pardon(time.monotonic_ns())
+            self._reexec.put_off(self._ran_at - before)
             self._happened.appendleft(events.Overslept(self._ran_at - before))
             if not self._is_stepping:
                 self._deal()
@@ -237,6 +269,8 @@ class Supervisor:
                 member = self._herd.with_pid(ended[0])
                 if member is not None:
                     self._bury(member, ended[1])
+                else:
+                    self._reexec.reaped(ended[0], _how(ended[1]))
 
     def _bury(self, member: Member, status: int) -> None:
         if member.channel.fileno() != -1:
@@ -251,13 +285,68 @@ class Supervisor:
             self._generations.call_hook("child_exit", self._server, member.view)
         self._step(events.Exited(member.age, _how(status), cut))
 
+    def _stop(self, *, quick: bool) -> None:
+        self._reexec.stop(quick=quick)
+        self._step(events.StopAsked(quick))
+
     def _reload(self, *, at_once: bool = False) -> None:
+        if self._is_in_reexec:
+            self._step(events.ReloadRefused("a re-exec is under way"))
+            return
         try:
             loaded = self._generations.prepare()
         except HeelerError as error:
             self._step(events.ReloadRefused(str(error)))
         else:
             self._step(events.Reload(limits_of(loaded), at_once))
+
+    def _scale(self, wish: events.Scale | events.StandBy) -> None:
+        """Have other workers, unless there is a new arbiter: it would know neither of them nor of their sockets."""
+        if self._is_in_reexec:
+            self._log(events.Log("warning", "workers not changed", (("reason", "a re-exec is under way"),)))
+        else:
+            self._step(wish)
+
+    def _stand_by(self) -> None:
+        if self._generations.loaded.config.daemon:  # a terminal sends it whenever its window changes
+            self._scale(events.StandBy())
+
+    # -- another arbiter, before or after this one
+
+    @property
+    def _is_in_reexec(self) -> bool:
+        return self._reexec.has_child or self._predecessor is not None
+
+    def _why_no_reexec(self) -> str:
+        if self._policy.phase is Phase.STARTING or self._predecessor is not None:
+            return "the server is about to start"
+        if self._policy.phase is not Phase.SERVING:
+            return "the server stops"
+        return "a reload is under way" if self._policy.pool.coming is not None else ""
+
+    def _hear_predecessor(self, predecessor: Predecessor) -> None:
+        fd = predecessor.fileno()
+        try:
+            predecessor.hear(self._succeed, self._rows.board.totals.add)
+        except HeelerError as error:
+            self._log(events.Log("error", "not taken over", (("reason", error),)))
+            if predecessor.failed(error.exit_status, str(error)):
+                self._stop(quick=False)
+        if predecessor.fileno() == -1:
+            self._watch(fd, None)
+
+    def _succeed(self) -> None:
+        if self._predecessor is not None:
+            self._take_over()
+            self._predecessor = None
+            self._log(events.Log("info", "taken over"))
+
+    def _watch(self, fd: int, heard: Callable[[], None] | None) -> None:
+        if heard is not None:
+            self._watched[fd] = heard
+            self._poll.register(fd, select.POLLIN)
+        elif self._watched.pop(fd, None) is not None:
+            self._poll.unregister(fd)
 
     def _reopen_logs(self) -> None:
         self._generations.logs.reopen()
@@ -307,6 +396,9 @@ class Supervisor:
                 self._log(action)
             case events.Serving(worker_class):
                 self._on_serving(worker_class)
+            case events.Complete():
+                if self._predecessor is not None:
+                    self._predecessor.complete()
             case events.CloseListeners():
                 self._sockets.close()
             case events.WorkersChanged(new, old):
@@ -375,6 +467,7 @@ class Supervisor:
             member.channel.close()
         self._sockets.keep_only(listeners)
         self._signals.close_descriptors()
+        self._reexec.close_in_child()
         self._close_in_child()
 
 

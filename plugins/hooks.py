@@ -34,6 +34,7 @@ HOOKS: Final = (
     Hook("nworkers_changed", (3,), "arbiter", "(server, new, old) the number of workers changes; old is None at first"),
     Hook("pre_fork", (2,), "arbiter", "(server, worker) before a worker is forked"),
     Hook("child_exit", (2,), "arbiter", "(server, worker) after a worker was reaped"),
+    Hook("pre_exec", (1,), "arbiter", "(server) in a re-exec, in the process that is about to become the new arbiter"),
     Hook("on_exit", (1,), "arbiter", "(server) last of all"),
     Hook("post_fork", (2,), "worker", "(server, worker) after the fork, before privileges are dropped"),
     Hook("post_worker_init", (1,), "worker", "(worker) the application is loaded, nothing is served yet"),

@@ -6,7 +6,8 @@ One message is one datagram on a SOCK_SEQPACKET pair, so the kernel keeps the bo
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import get_args
 
 MAX_BYTES = 65536
 """The largest datagram; texts are cut to fit."""
@@ -66,7 +67,7 @@ class Stop:
     Args:
         timeout_s: seconds the drain may take; what is left then is cut and counted.
         last: True when the whole server stops: what waits in the backlog is
-            served first, since nobody else will.
+            served first, since nobody else will. False too where another arbiter has taken over.
     """
 
     timeout_s: float
@@ -180,6 +181,32 @@ class Changed:
     names: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Complete:
+    """New arbiter to old: I serve with all my workers. This and what follows is said in a re-exec, by any version."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TakeOver:
+    """Old arbiter to new: all is yours."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TakenOver:
+    """New arbiter to old: the pid file names me; you may go."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Counts:
+    """Old arbiter to new: add this to what you count.
+
+    Args:
+        counters: the words of each counter of the scoreboard, by its name.
+    """
+
+    counters: Mapping[str, Sequence[int]]
+
+
 Message = (
     Ready
     | BootFailed
@@ -195,13 +222,12 @@ Message = (
     | Leave
     | Listen
     | Changed
+    | Complete
+    | TakeOver
+    | TakenOver
+    | Counts
 )
-
-_KINDS = (
-    *(Ready, BootFailed, Retire, Leaving, Stop, Quit, ReopenLogs, Lend, TakeBack, Attach, Join, Leave, Listen),
-    Changed,
-)
-_BY_NAME: dict[str, type[Message]] = {kind.__name__: kind for kind in _KINDS}
+_BY_NAME: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Message)}
 
 MAX_FDS = 64
 """The most descriptors that one message brings."""

@@ -13,6 +13,7 @@ import mmap
 import os
 import struct
 import tempfile
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, Self
 
 MAGIC: Final = int.from_bytes(b"HEELER\x00\x00", "little")
@@ -49,6 +50,15 @@ class Role(enum.IntEnum):
 
 class Reload(enum.IntEnum):
     """How the last reload ended."""
+
+    NONE = 0
+    UNDER_WAY = 1
+    DONE = 2
+    FAILED = 3
+
+
+class Reexec(enum.IntEnum):
+    """How the last re-exec ended."""
 
     NONE = 0
     UNDER_WAY = 1
@@ -238,9 +248,24 @@ class Row:
                 for word in range(at, at + field.words):
                     totals.words[word] += self.words[word]
 
+    def counters(self) -> dict[str, list[int]]:
+        """Return the words of each counter, by its name."""
+        return {
+            field.name: list(self.words[_OFFSETS[field.name] : _OFFSETS[field.name] + field.words])
+            for field in FIELDS
+            if field.kind == "counter"
+        }
+
+    def add(self, counters: Mapping[str, Sequence[int]]) -> None:
+        """Add to the counters what another table has counted; of names that are none here nothing is kept."""
+        for field in FIELDS:
+            if field.kind == "counter":
+                for at, value in zip(range(field.words), counters.get(field.name, ()), strict=False):
+                    self.words[_OFFSETS[field.name] + at] += value
+
 
 # Words of the header page.
-_HEADER: Final = ("magic", "version", "rows", "arbiter_pid", "started_at", "generation", "workers", "reload")
+_HEADER: Final = ("magic", "version", "rows", "arbiter_pid", "started_at", "generation", "workers", "reload", "reexec")
 
 
 class Scoreboard:
@@ -309,6 +334,11 @@ class Scoreboard:
         self._view.release()
         self._memory.close()
         os.close(self.fd)
+
+    def counters(self) -> dict[str, list[int]]:
+        """Return what was counted by all, those who are gone included: the words of each counter."""
+        every = [row.counters() for row in (self.totals, *self.rows)]
+        return {name: [sum(words) for words in zip(*(one[name] for one in every), strict=True)] for name in every[0]}
 
     def get(self, name: str) -> int:
         """Read a word of the header."""

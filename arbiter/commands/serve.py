@@ -3,14 +3,30 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heeler.arbiter.commands.check import check
 from heeler.arbiter.config.loader import Loaded, load
+from heeler.arbiter.inheritance import Inheritance
+from heeler.arbiter.launch import Launch
 from heeler.plugins.errors import UsageError
+
+if TYPE_CHECKING:
+    from heeler.arbiter.predecessor import Predecessor
 
 
 def run(argv: Sequence[str]) -> int:
     """Read the settings and serve until told to stop."""
+    inheritance = Inheritance.take(os.environ, os.getpid())  # before it is taken for a setting
+    if inheritance is not None:
+        from heeler.arbiter.predecessor import Predecessor
+
+        return Predecessor(inheritance).be_told(lambda predecessor: _serve(argv, predecessor))
+    return _serve(argv, None)
+
+
+def _serve(argv: Sequence[str], predecessor: "Predecessor | None") -> int:
+    launch = Launch.of_this_process()
     loaded = read(argv)
     if loaded.config.print_config:
         from heeler.arbiter.commands.show_config import print_text
@@ -21,7 +37,7 @@ def run(argv: Sequence[str]) -> int:
         return check(loaded)
     from heeler.arbiter.runner import run as serve
 
-    return serve(loaded)
+    return serve(loaded, launch, predecessor)
 
 
 def read(argv: Sequence[str]) -> Loaded:

@@ -112,7 +112,6 @@ ABSENT: Final[tuple[Absent, ...]] = (
     _nothing("control_socket", ("--control-socket",), "there is no control socket; `heeler status` needs none"),
     _nothing("control_socket_mode", ("--control-socket-mode",), "there is no control socket"),
     _nothing("control_socket_disable", ("--no-control-socket",), "there is no control socket", switch=True),
-    _nothing("pre_exec", (), "this version has no re-exec (USR2), so there is no moment to call it at"),
     _nothing("ssl_context", (), "there is no TLS in this version yet"),
     _nothing("on_dirty_starting", (), _DIRTY),
     _nothing("dirty_post_fork", (), _DIRTY),

@@ -432,7 +432,9 @@ class ListenerRole:
                 self._leave(age)
             case messages.Listen():
                 self._listen(message)
-            case messages.Stop(timeout_s, _):
+            case messages.Stop(timeout_s, last):
+                if not last:  # another arbiter's listener accepts from these sockets
+                    self._leave_sockets()
                 self._stop(timeout_s, LINGER_S)
             case messages.Quit():
                 self._quit()
@@ -487,6 +489,12 @@ class ListenerRole:
         self._draining = min(self._draining, now + timeout_s)
         self._boot.row.set("state", State.DRAINING)
         self._parking.hurry(now + min(linger_s, timeout_s))
+
+    def _leave_sockets(self) -> None:
+        """Accept no more; who waits is another's."""
+        for listener in self._listeners + self._ending:
+            self._close_listener(listener)
+        self._listeners, self._ending = [], []
 
     def _quit(self) -> None:
         self._words[CUT] += self._dispatcher.waiting

@@ -11,7 +11,7 @@ import heeler.arbiter
 import heeler.arbiter.listener
 import heeler.arbiter.watcher
 import heeler.workers
-from heeler.arbiter import children, policy
+from heeler.arbiter import children, policy, succession
 
 _State = TypeVar("_State", bound=Enum)
 _ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -70,3 +70,4 @@ def test_the_state_diagrams_are_current() -> None:
     page = (_ROOT / "docs/explanation/process-model.md").read_text()
     assert _diagram(children.TRANSITIONS) in page
     assert _diagram(policy.TRANSITIONS) in page
+    assert _diagram(succession.TRANSITIONS) in page

@@ -593,6 +593,49 @@ def test_the_same_term_twice_is_one_wish() -> None:
     assert arena.step(events.StopAsked(quick=False)) == []
 
 
+def test_one_who_stands_down_leaves_the_backlog_to_another() -> None:
+    """A re-exec: nobody is told to be the last; TERM, which may come to all, is no second wish, and INT is."""
+    arena = Arena(workers=1, graceful_timeout_s=20.0)
+    arena.ready(1)
+    actions = arena.step(events.StopAsked(quick=False, last=False))
+    assert sent(actions) == {1: messages.Stop(20.0, last=False)}
+    arena.now += REPEAT_S
+    assert arena.step(events.StopAsked(quick=False)) == []
+    assert sent(arena.step(events.StopAsked(quick=True))) == {1: messages.Quit()}
+
+
+def test_workers_of_a_listener_that_stands_down_end_after_it() -> None:
+    """They serve what it still hands out; it alone leaves what waits to another."""
+    arena = Arena(workers=1, listeners=1, graceful_timeout_s=20.0)
+    listener, worker = sorted(arena.policy.children, key=lambda child: child.role)
+    arena.ready(listener.age, worker.age)
+    actions = arena.step(events.StopAsked(quick=False, last=False))
+    assert sent(actions) == {
+        listener.age: messages.Stop(20.0, last=False),
+        worker.age: messages.Stop(20.0, last=True),
+    }
+
+
+def test_all_slots_are_served_once() -> None:
+    """It is said when the last worker of the start is ready, and never again."""
+    arena = Arena(workers=2)
+    assert events.Complete() not in arena.ready(1)
+    assert events.Complete() in arena.ready(2)
+    arena.exits(1, how="signal SIGSEGV")
+    arena.ready(3)
+    assert arena.done.count(events.Complete()) == 1
+
+
+def test_without_workers_a_reload_brings_them_back() -> None:
+    """WINCH: all drain, none is forked; HUP brings as many as the settings say."""
+    arena = Arena(workers=2)
+    arena.ready(1, 2)
+    assert sent(arena.step(events.StandBy())).keys() == {1, 2}
+    assert spawned(arena.exits(1, 2)) == []
+    assert spawned(arena.step(events.Reload(arena.limits))) == [(1, 2)]
+    assert spawned(arena.ready(3)) == [(2, 2)]
+
+
 def test_a_stop_is_obeyed_while_all_boot() -> None:
     """A child that is deaf in its import does not hold up the end."""
     arena = Arena(workers=2)

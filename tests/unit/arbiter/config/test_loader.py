@@ -162,7 +162,6 @@ def test_kubernetes_service_called_heeler_does_no_harm(tmp_path: pathlib.Path) -
         ("http_protocols = 'h1,h2'", False),
         ("dirty_workers = 0", True),
         ("strip_header_spaces = True", False),
-        ("def pre_exec(server): pass", True),
         ("statsd_host = 'localhost:8125'", False),
         ("logger_class = 'gunicorn.glogging.Logger'", True),
     ],
