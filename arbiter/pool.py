@@ -150,7 +150,8 @@ class Pool:
         if self.excess() < self.surge():
             return []
         if self.coming is None:
-            leaving, most = [child for child in self._alone() if self._is_stale(child)], self.max_unavailable
+            stale = [child for child in self._alone() if self._is_stale(child)]
+            leaving, most = sorted(stale, key=_turn), self.max_unavailable
         else:  # one is enough to prove itself
             leaving, most = self._alone(), min(self.max_unavailable, 0 if self.surge() else 1)
         most = min(most, max(1, self.target - 1))  # never all at once
@@ -217,9 +218,9 @@ class Pool:
             if free and self._lacks_proof():
                 yield Wish(free[0], self.coming)
             return
-        for number in free:
-            if any(self._is_stale(child) for child in self._in_slot(number)):
-                yield Wish(number, self.serving)
+        stale = [child for number in free for child in self._in_slot(number) if self._is_stale(child)]
+        for child in sorted(stale, key=_turn):
+            yield Wish(child.slot, self.serving)
 
     def _lacks_proof(self) -> bool:
         """True if a new generation is to prove itself, and none of its children lives."""
@@ -275,3 +276,11 @@ class Pool:
 
     def _in_slot(self, number: int) -> list[Child]:
         return self._children.in_slot(self.role, number)
+
+
+def _turn(child: Child) -> tuple[int, int]:
+    """Return whose turn it is to be replaced, lowest first: earlier code, then who has served longest.
+
+    In the order of slots the first ones, which retire again and again, would keep the others from it for ever.
+    """
+    return child.generation, child.age

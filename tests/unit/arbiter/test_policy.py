@@ -249,6 +249,32 @@ def test_workers_retire_one_at_a_time() -> None:
     assert spawned(arena.exits(1)) == [(2, 1)]
 
 
+def test_workers_that_retire_again_wait_for_those_that_have_not_had_a_turn() -> None:
+    """Where each new worker wants to go as soon as it is ready, all slots get their turn all the same."""
+    arena = Arena(workers=4)
+    arena.ready(1, 2, 3, 4)
+    for age in range(1, 5):
+        arena.step(events.Heard(age, messages.Retire("max_requests")))
+    for old in range(1, 5):
+        arena.ready(old + 4)
+        arena.step(events.Heard(old + 4, messages.Retire("max_requests")))
+        arena.exits(old)
+    assert [slot for slot, _ in spawned(arena.done)[4:]] == [1, 2, 3, 4, 1]
+
+
+def test_workers_that_make_room_again_wait_for_those_that_have_not_had_a_turn() -> None:
+    """The same where a worker ends before its replacement begins."""
+    arena = Arena(workers=4, max_surge=0, max_unavailable=1)
+    arena.ready(1, 2, 3, 4)
+    for age in range(1, 5):
+        arena.step(events.Heard(age, messages.Retire("max_requests")))
+    for old in range(1, 5):
+        arena.exits(old)
+        arena.ready(old + 4)
+        arena.step(events.Heard(old + 4, messages.Retire("max_requests")))
+    assert [slot for slot, _ in spawned(arena.done)[4:]] == [1, 2, 3, 4]
+
+
 # -- how long a worker serves
 
 
@@ -444,6 +470,18 @@ def test_a_reload_proves_itself_on_one_slot_then_rolls() -> None:
         seen += _let_one_round_pass(arena)
     assert steps(seen) == ["done"]
     assert {child.generation for child in arena.policy.children} == {2}
+
+
+def test_new_workers_that_retire_do_not_keep_a_reload_from_its_end() -> None:
+    """However soon each of the new generation wants to go, those of the old one are replaced before it."""
+    arena = Arena(workers=4)
+    arena.ready(1, 2, 3, 4)
+    arena.step(events.Reload(arena.limits))
+    for old in range(1, 5):
+        arena.ready(old + 4)
+        arena.step(events.Heard(old + 4, messages.Retire("max_requests")))
+        arena.exits(old)
+    assert "done" in steps(arena.done)
 
 
 def _let_one_round_pass(arena: Arena) -> list[events.Action]:
