@@ -8,7 +8,8 @@ turn, round after round, so that noise of the machine hits all alike; the figure
 has one processor, the load another. Rounds are many and short, since the speed of a shared machine drifts.
 `browser` and `curl` send the same bytes for ever, which flatters a server that remembers; `varied` is what comes
 through a proxy in production, no two requests alike. A group that is named is measured with `browser` alone.
-Adding a server is one line in loadbench/servers.py. `dispatch`, before all else, is another comparison: dispatch.py.
+Adding a server is one line in loadbench/servers.py. `dispatch` or `loss`, before all else, is another comparison:
+dispatch.py, loss.py.
 """
 
 import argparse
@@ -157,6 +158,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         import dispatch
 
         return dispatch.main(argv[1:])
+    if argv[:1] == ["loss"]:
+        import loss
+
+        return loss.main(argv[1:])
     options = arguments(argv)
     environment.HOME.mkdir(exist_ok=True)
     with (environment.HOME / "lock").open("w") as lock:

@@ -1,0 +1,63 @@
+"""The benchmark of losses: its rows, its table, and its command line."""
+
+from pathlib import Path
+
+import pytest
+
+import loss
+from loadbench import environment, running
+from loadbench.happenings import HAPPENINGS
+from loadbench.happenings import running as noted_as_running
+from loadbench.loss_rows import DISPATCHES, OURS, PEERS
+from loadbench.servers import Server
+from loadbench.steady_load import Kind, Loss, Span
+
+
+def test_rows_are_each_class_with_each_dispatch() -> None:
+    """Each has a name of its own."""
+    assert len({server.name for server in (*OURS, *PEERS)}) == len(OURS) + len(PEERS) == 5 * len(DISPATCHES) + 4
+
+
+@pytest.mark.parametrize("server", PEERS, ids=lambda server: server.name)
+def test_every_other_server_can_be_started(server: Server) -> None:
+    """Its command holds the port and no placeholder; its distribution is installed, its application is ours."""
+    words = running.argv(server, 4711)
+    assert "4711" in " ".join(words) and not any("{" in word for word in words)
+    pinned = environment.requirements(environment.REQUIREMENTS[server.environment])
+    assert server.distribution in {line.partition("==")[0] for line in pinned}
+    assert words[-1].startswith("boots_slowly:")
+
+
+def test_cells_stand_below_their_heads() -> None:
+    """What is lost is counted by kind, and apart from what was killed; what did not happen has no figure."""
+    lost = Loss(Kind.KEPT, 1.0, "/1", 4711, "end of file")
+    found = loss.Found(killed_running=3)
+    found.spans["HUP"] = Span([0.021, 0.022, 0.09], [0.02], [lost], [], 0.004)
+    found.spans["KILL of a worker"] = Span([0.021], [0.02], [], [lost, lost], 0.0)
+    cells = dict(zip(loss.heads()[2:], found.cells(), strict=True))
+    assert (cells["new, lost"], cells["kept, lost"]) == ("0 of 4", "1 of 3")
+    assert cells["HUP"] == "22 / 90 / 90"
+    assert cells["killed, lost of running"] == "2 of 3"
+    assert (cells["nothing"], cells["late"]) == ("-", "4")
+    assert found.document()["HUP"]["lost"] == ["kept: end of file"]
+
+
+def test_each_happening_has_a_column() -> None:
+    """By its name, which no other has."""
+    names = [one.name for one in HAPPENINGS]
+    assert [head for head in loss.heads() if head in names] == names
+    assert len(set(names)) == len(names)
+
+
+def test_what_ran_is_what_was_begun_and_not_ended(tmp_path: Path) -> None:
+    """In the process that is asked about."""
+    notes = tmp_path / "notes"
+    notes.write_text("begun 7 /1\nbegun 8 /2\nended 7 /1\nbegun 7 /3\n")
+    assert noted_as_running(notes, 7) == {"/3"}
+
+
+def test_unknown_rows_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the name that is wrong."""
+    with pytest.raises(SystemExit):
+        loss.arguments(["--only", "heeler-sync-kernel,apache"])
+    assert "no row is named apache" in capsys.readouterr().err
