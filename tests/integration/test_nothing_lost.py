@@ -65,6 +65,7 @@ def test_a_stop_answers_all_that_wait_to_be_accepted(worker_class: str, dispatch
             processes.kill(pid, signal.SIGSTOP)
             wait_stopped(pid)
         clients = crowd.ask(count=queue)
+        print(f"{queue} connections wait; net.core.somaxconn lets in no more than that, or {QUEUE} are wanted")
         server.signal(signal.SIGTERM)
         server.wait_for_log("stopping")
         for pid in asleep:

@@ -6,7 +6,7 @@ Each waits by the server's log until it is over. It knows the server, and not wh
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -79,16 +79,17 @@ def _resize(scene: Scene) -> None:
 def _stop_one(scene: Scene) -> None:
     start, pid = scene.server.log_size(), scene.server.worker_pids()[0]
     os.kill(pid, signal.SIGTERM)
-    scene.wait_for(f"pid={pid}", "worker ready", start=start)
+    scene.wait_for(f"pid={pid} how=", "worker ready", start=start)
 
 
 def _kill_one(scene: Scene) -> None:
     start, pid = scene.server.log_size(), scene.server.worker_pids()[0]
     os.kill(pid, signal.SIGSTOP)  # so that it has the same connections when it is looked at and when it dies
     wait_stopped(pid)
-    scene.killed[pid] = frozenset(client_ports(pid))
+    inodes, table = sockets_of(pid), Path(f"/proc/{pid}/net/tcp").read_text()
     os.kill(pid, signal.SIGKILL)
-    scene.wait_for(f"pid={pid}", "worker ready", start=start)
+    scene.killed[pid] = client_ports(inodes, table)
+    scene.wait_for(f"pid={pid} how=", "worker ready", start=start)
 
 
 def _recycle(scene: Scene) -> None:
@@ -131,14 +132,21 @@ def wait_stopped(pid: int) -> None:
         assert time.monotonic() < until, f"{found} does not stop"
 
 
-def client_ports(pid: int) -> set[int]:
-    """Return the ports of the clients whose connections over IPv4 a process has.
+def sockets_of(pid: int) -> set[str]:
+    """Return the inode numbers of the sockets that a process has."""
+    names = processes.open_descriptors(pid).values()
+    return {name[len("socket:[") : -1] for name in names if name.startswith("socket:[")}
 
-    Source: proc_pid_net(5).
+
+def client_ports(inodes: Collection[str], table: str) -> frozenset[int]:
+    """Return the ports of the clients whose connections are among `inodes`.
+
+    Args:
+        inodes: of sockets.
+        table: the text of /proc/PID/net/tcp; proc_pid_net(5).
     """
-    inodes = {name[8:-1] for name in processes.open_descriptors(pid).values() if name.startswith("socket:[")}
-    lines = (line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:])
-    return {int(words[2].partition(":")[2], 16) for words in lines if words[9] in inodes} - {0}
+    lines = [line.split() for line in table.splitlines()[1:]]
+    return frozenset(int(words[2].partition(":")[2], 16) for words in lines if words[9] in inodes) - {0}
 
 
 def running(notes: Path, pid: int) -> set[str]:

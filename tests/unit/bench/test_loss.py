@@ -6,7 +6,7 @@ import pytest
 
 import loss
 from loadbench import environment, running
-from loadbench.happenings import HAPPENINGS
+from loadbench.happenings import HAPPENINGS, client_ports
 from loadbench.happenings import running as noted_as_running
 from loadbench.loss_rows import DISPATCHES, OURS, PEERS
 from loadbench.servers import Server
@@ -54,6 +54,18 @@ def test_what_ran_is_what_was_begun_and_not_ended(tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     notes.write_text("begun 7 /1\nbegun 8 /2\nended 7 /1\nbegun 7 /3\n")
     assert noted_as_running(notes, 7) == {"/3"}
+
+
+def test_ports_of_the_clients_of_a_process() -> None:
+    """Of its sockets those that are connected; a listening one has no client."""
+    table = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 500 1 0 100 0 0 10 0
+   1: 0100007F:1F90 0100007F:1267 01 00000000:00000000 00:00000000 00000000     0        0 501 1 0 20 4 30 10 -1
+   2: 0100007F:1F90 0100007F:1268 01 00000000:00000000 00:00000000 00000000     0        0 502 1 0 20 4 30 10 -1
+   3: 0100007F:1F90 0100007F:1269 06 00000000:00000000 03:00001770 00000000     0        0 0 3 0
+"""
+    assert client_ports({"500", "501"}, table) == {0x1267}
 
 
 def test_unknown_rows_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
