@@ -79,6 +79,7 @@ class Found:
                 "new_ms": span.new_ms(),
                 "new": len(span.new_s),
                 "kept": len(span.kept_s),
+                "unsaid": span.unsaid,
                 "late_ms": span.late_s * 1000,
                 "lost": [f"{one.kind.value}: {one.why}" for one in span.lost],
                 "killed": [f"{one.kind.value}: {one.why}" for one in span.killed],
@@ -166,6 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     environment.HOME.mkdir(exist_ok=True)
     lines: list[Sequence[str]] = [heads(), ("---", "---", *["---:"] * (len(heads()) - 2))]
     figures: dict[str, Any] = {}
+    notes: list[str] = []
     with (environment.HOME / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
@@ -183,9 +185,13 @@ def main(argv: Sequence[str] | None = None) -> int:
                 lines.append((row.server.name, row.version, *[NOTHING] * (len(heads()) - 2)))
                 continue
             figures[row.server.name] = found.document()
+            if unsaid := sum(span.unsaid for span in found.spans.values()):
+                notes.append(
+                    f"{row.server.name} ended {unsaid} kept connections without a word: who asks just then, loses"
+                )
             lines.append((row.server.name, row.version, *found.cells()))
             say("  ".join(lines[-1]))
-    print("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    print("\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", *notes]))
     document = {**report.machine(), "processors": processors(), "boot_ms": options.boot_ms, "rows": figures}
     report.save(document, "loss-", options.json)
     return 0

@@ -87,6 +87,7 @@ def test_what_is_forgotten_is_found() -> None:
     assert {loss.path for loss in load.losses} == forgotten != set()
     assert {loss.kind for loss in load.losses} == set(Kind)
     assert len(load.answers) >= ENOUGH
+    assert load.unsaid
 
 
 def test_nobody_there_is_a_loss() -> None:
@@ -112,3 +113,4 @@ def test_spans_tell_when() -> None:
     assert span.lost + span.killed == sorted(later, key=lambda loss: loss.port != later[0].port)
     assert 0 < len(span.new_s) < len([one for one in load.answers if one.kind is Kind.NEW])
     assert span.new_ms() == sorted(span.new_ms())
+    assert span.unsaid == sum(at >= middle for at, _ in load.unsaid)

@@ -89,6 +89,11 @@ class SteadyLoad:
         self._progress = threading.Condition()
         self.answers: list[Answer] = []
         self.losses: list[Loss] = []
+        self.unsaid: list[tuple[float, int]] = []
+        """When the server ended a kept connection without a word before, while nothing was under way; and its port.
+
+        Whoever asks at that very moment loses the request.
+        """
         self.late_s: list[tuple[float, float]] = []
         """When new connections were begun, and how long after they were due: the load's own fault."""
         self.fault: BaseException | None = None
@@ -181,13 +186,13 @@ class SteadyLoad:
         return new_due_at
 
     def _begin(self, client: _Client) -> None:
+        if client.sock is not None and _is_ended(client.sock):
+            self._ended(client, "")  # a moment ago, or this thread has slept: clients look before they ask again
         self._count += 1
         client.path, client.received, client.begun_at = f"/{self._count}", b"", time.monotonic()
         if client.sock is not None:
-            if not _is_ended(client.sock):
-                self._ask(client)
-                return
-            self._close(client)  # a moment ago, or this thread has slept: clients look before they ask again
+            self._ask(client)
+            return
         client.sock = socket.socket()
         client.sock.setblocking(False)
         client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -253,6 +258,7 @@ class SteadyLoad:
         if client.path:
             self._lose(client, f"{why} after {client.received[:100]!r}")
         else:
+            self.unsaid.append((time.monotonic(), client.port))
             self._close(client)
 
     def _lose(self, client: _Client, why: str) -> None:
@@ -289,6 +295,7 @@ class Span:
         kept_s: the same on kept connections.
         lost: what was lost, but for what was killed.
         killed: what was lost on connections of a worker that was killed.
+        unsaid: how many kept connections ended without a word, but for those that were killed.
         late_s: how late the load was at worst.
     """
 
@@ -296,6 +303,7 @@ class Span:
     kept_s: list[float]
     lost: list[Loss]
     killed: list[Loss]
+    unsaid: int
     late_s: float
 
     @classmethod
@@ -311,6 +319,7 @@ class Span:
             sorted(one.took_s for one in answers if one.kind is Kind.KEPT),
             [one for one in losses if one.port not in killed_ports],
             [one for one in losses if one.port in killed_ports],
+            sum(at >= begin and port not in killed_ports for at, port in load.unsaid),
             max((late for at, late in load.late_s if begin <= at < end), default=0.0),
         )
 

@@ -32,8 +32,8 @@ def test_cells_stand_below_their_heads() -> None:
     """What is lost is counted by kind, and apart from what was killed; what did not happen has no figure."""
     lost = Loss(Kind.KEPT, 1.0, "/1", 4711, "end of file")
     found = loss.Found(killed_running=3)
-    found.spans["HUP"] = Span([0.021, 0.022, 0.09], [0.02], [lost], [], 0.004)
-    found.spans["KILL of a worker"] = Span([0.021], [0.02], [], [lost, lost], 0.0)
+    found.spans["HUP"] = Span([0.021, 0.022, 0.09], [0.02], [lost], [], 0, 0.004)
+    found.spans["KILL of a worker"] = Span([0.021], [0.02], [], [lost, lost], 0, 0.0)
     cells = dict(zip(loss.heads()[2:], found.cells(), strict=True))
     assert (cells["new, lost"], cells["kept, lost"]) == ("0 of 4", "1 of 3")
     assert cells["HUP"] == "22 / 90 / 90"
