@@ -85,7 +85,7 @@ class ListenerRole:
         """Those not waited on, for want of room or of descriptors."""
         self._shut_until = 0.0
         self._shut_ns = 0
-        """When one of them was shut last, CLOCK_MONOTONIC."""
+        """When one of them was shut last, or had its turn, CLOCK_MONOTONIC."""
         self._shows_waiting = False
         self._ending: list[Listener] = []
         """Those that a reload has given up, until their backlog is empty."""
@@ -202,14 +202,13 @@ class ListenerRole:
     # -- connections
 
     def _on_listener(self, listener: Listener) -> None:
-        is_its_turn = not self._accepts() and self._has_its_turn()
-        if not self._accept_burst(listener, is_its_turn) or is_its_turn:
+        if not self._accept_burst(listener):
             self._shut_listener(listener)
 
-    def _accept_burst(self, listener: Listener, is_its_turn: bool) -> bool:
+    def _accept_burst(self, listener: Listener, *, has_its_turn: bool = False) -> bool:
         """Accept what waits in the backlog; False where no more can be accepted now."""
         for _ in range(ACCEPT_BURST):
-            if not (is_its_turn or self._accepts()):
+            if not (has_its_turn or self._accepts()):
                 return False
             if self._is_full() and not (is_readable(listener.fileno()) and self._make_way()):
                 self._shut_until = time.monotonic() + ACCEPT_PAUSE_S
@@ -283,13 +282,6 @@ class ListenerRole:
         # While nobody serves at all, as at the start, a limit alone makes nobody wait in vain.
         return bool(self._queue_timeout or (self._limits_queue and dispatcher.places)) or dispatcher.has_room()
 
-    def _has_its_turn(self) -> bool:
-        """Whether a request was handed out that came after those who wait in the backlog: kept connections have many.
-
-        So they are accepted, to wait here in their order, though there is no room.
-        """
-        return self._dispatcher.latest_ns > self._shut_ns
-
     def _watch(self, fd: int, handler: Callable[[int], None]) -> None:
         self._handlers[fd] = handler
         self._poller.register(fd, select.EPOLLIN)
@@ -309,12 +301,21 @@ class ListenerRole:
         self._shut_until = time.monotonic() + ACCEPT_PAUSE_S
 
     def _reopen(self, now: float) -> None:
-        """Accept again where there is room again, or another had it who came later."""
-        if not self._shut or now < self._shut_until or not (self._accepts() or self._has_its_turn()):
+        """Accept again where there is room again.
+
+        Where there is none, and a request was handed out that came later than those who wait in the backlog, as
+        many do on kept connections, these are accepted, too, to wait here in their order.
+        """
+        if not self._shut or now < self._shut_until:
             return
-        shut, self._shut = self._shut, []
-        for listener in shut:
-            self._watch_listener(listener)
+        if self._accepts():
+            shut, self._shut = self._shut, []
+            for listener in shut:
+                self._watch_listener(listener)
+        elif self._dispatcher.latest_ns > self._shut_ns:
+            for listener in self._shut:
+                self._accept_burst(listener, has_its_turn=True)
+            self._shut_ns = time.monotonic_ns()
 
     def _close_listener(self, listener: Listener) -> None:
         if listener in self._shut:

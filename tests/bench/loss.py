@@ -112,6 +112,7 @@ def measure_ours(row: Row, boot_ms: int) -> Found:
             load.go_on(100)
             for happening in HAPPENINGS:
                 found.spans[happening.name] = happen(happening, scene)
+        scene.end()
         notes = server.directory / "notes"
         found.killed_running = sum(len(running(notes, pid)) for pid in scene.killed)
     return found

@@ -7,7 +7,7 @@ import pytest
 
 from support import processes
 from support.client import Client, build_request, get
-from support.held import FILES, WAIT_S, Crowd, Gate, Load, kill_listener, statuses, wait_for_listener
+from support.held import FILES, WAIT_S, Crowd, Gate, Load, kill_listener, statuses, wait_for_listener, wait_for_waiting
 from support.server import WORKER_CLASSES, Server
 
 MODES = ("connection", "request")
@@ -105,6 +105,27 @@ def test_a_slow_client_costs_no_room_afterwards(worker_class: str) -> None:
             one.open()
             gate.next().open()
             assert statuses([first, second]) == [200, 200]
+
+
+@pytest.mark.parametrize("worker_class", ["sync", "thread"])
+def test_a_kill_loses_the_requests_that_wait_in_it_and_no_other(worker_class: str) -> None:
+    """What runs and what waits in the backlog is answered; idle connections end between two requests."""
+    args = ("--threads", "1") if worker_class == "thread" else ()
+    with serving("request", worker_class, *args, workers=1) as server, Gate(server) as gate, Crowd(server) as crowd:
+        kept = crowd.ask(count=6)
+        assert statuses(kept) == [200] * 6
+        waiting, idle = kept[:3], kept[3:]
+        (running,) = crowd.ask("/held")
+        held = gate.next()
+        for client in waiting:
+            client.send(build_request("GET", "/"))
+        wait_for_waiting(server, 3)
+        in_backlog = crowd.ask(count=3)
+        kill_listener(server)
+        wait_for_listener(server)
+        held.open()
+        assert statuses([running, *in_backlog]) == [200] * 4
+        assert [client.is_closed() for client in (*waiting, *idle)] == [True] * 6
 
 
 @pytest.mark.parametrize("worker_class", WORKER_CLASSES)

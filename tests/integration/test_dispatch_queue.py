@@ -9,7 +9,7 @@ import pytest
 
 from support import processes
 from support.client import Client, build_request, get
-from support.held import FILES, WAIT_S, Crowd, Gate, freeze, is_silent, statuses
+from support.held import FILES, WAIT_S, Crowd, Gate, freeze, is_silent, statuses, wait_for_waiting
 from support.server import Server, heeler
 
 MODES = ("connection", "request")
@@ -194,24 +194,6 @@ def test_a_new_client_has_its_turn_among_kept_ones(worker_class: str) -> None:
         for _ in kept:
             gate.next().open()
         assert statuses(kept) == [200] * 3
-
-
-def wait_for_waiting(server: Server, count: int) -> None:
-    """Wait until the listener says that so many requests wait."""
-    until = time.monotonic() + WAIT_S
-    while listener_of(server)["in_flight"] != count:
-        assert time.monotonic() < until, f"not {count} requests wait: {listener_of(server)}"
-
-
-def listener_of(server: Server) -> dict[str, object]:
-    """Return what the status says of the listener."""
-    from heeler.arbiter.status import _open, report
-
-    children = report(_open(server.pid), time.monotonic_ns())["children"]
-    assert isinstance(children, list)
-    (found,) = [child for child in children if child["role"] == "listener"]
-    assert isinstance(found, dict)
-    return found
 
 
 def test_the_status_shows_who_waits() -> None:

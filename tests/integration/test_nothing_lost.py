@@ -30,7 +30,7 @@ QUEUE = 2000
 @pytest.mark.parametrize("dispatch", DISPATCHES)
 @pytest.mark.parametrize("worker_class", WORKER_CLASSES)
 def test_nothing_is_lost(worker_class: str, dispatch: str) -> None:
-    """Reloads, fewer workers and more, stops and recycling of workers, a stop of all; of a killed one, what it ran."""
+    """Reloads, fewer workers and more, ends and recycling of workers, another arbiter; of a killed one, what it ran."""
     words = WORDS[worker_class]
     args = ("-k", worker_class, "--dispatch", dispatch, *words)
     with Server(None, *args, env=ENV, files={CONFIG: "\n"}) as server:
@@ -45,6 +45,7 @@ def test_nothing_is_lost(worker_class: str, dispatch: str) -> None:
                 # Those that drain linger two seconds, twenty times as long as these clients are silent, unless held up.
                 assert not span.unsaid or span.late_s > 1, happening.name
                 assert span.new_s and span.kept_s
+        scene.end()
         had = frozenset().union(*scene.killed.values())
         assert [loss for loss in load.losses if loss.port not in had] == []
         # Of what the dead had, new connections were running but for those that they had accepted a moment before.

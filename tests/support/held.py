@@ -238,6 +238,24 @@ def wait_for_listener(server: Server) -> None:
     server.wait_for_log("listener ready", before.count("listener ready") + 1)
 
 
+def wait_for_waiting(server: Server, count: int) -> None:
+    """Wait until the listener says that so many requests wait."""
+    until = time.monotonic() + WAIT_S
+    while listener_of(server)["in_flight"] != count:
+        assert time.monotonic() < until, f"not {count} requests wait: {listener_of(server)}"
+
+
+def listener_of(server: Server) -> dict[str, object]:
+    """Return what the status says of the listener."""
+    from heeler.arbiter.status import _open, report
+
+    children = report(_open(server.pid), time.monotonic_ns())["children"]
+    assert isinstance(children, list)
+    (found,) = [child for child in children if child["role"] == "listener"]
+    assert isinstance(found, dict)
+    return found
+
+
 def freeze(pid: int) -> None:
     """Stop a process, and see to it that it has stopped."""
     processes.kill(pid, signal.SIGSTOP)

@@ -4,6 +4,7 @@ Each waits by the server's log until it is over. It knows the server, and not wh
 """
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Collection
@@ -36,6 +37,17 @@ class Scene:
     settings: str = ""
     killed: dict[int, frozenset[int]] = field(default_factory=dict)
     """The clients' ports of the connections that a worker had when it was killed, by its process id."""
+    successors: list[int] = field(default_factory=list)
+    """The arbiters that took the place of the first one, one after another."""
+
+    def end(self) -> None:
+        """Stop the last arbiter, where it is not the first, which whoever has started the server stops."""
+        for pid in self.successors:
+            processes.kill(pid, signal.SIGTERM)
+        left = processes.wait_ended(self.successors, _WAIT_S)
+        assert not left, f"still running {_WAIT_S:g} s after TERM: {left}"
+        for pid in self.successors:
+            processes.reap(pid)
 
     def wait_for(self, *phrases: str, start: int, count: int = 1) -> None:
         """Wait until each of `phrases` stands in the log, from `start` on."""
@@ -97,6 +109,15 @@ def _recycle(scene: Scene) -> None:
     scene.wait_for("worker retires", "worker exited", start=start, count=2)
 
 
+def _reexec(scene: Scene) -> None:
+    start = scene.server.log_size()
+    os.kill(scene.successors[-1] if scene.successors else scene.server.pid, signal.SIGUSR2)
+    scene.wait_for("stopping how=handed_over", start=start)
+    found = re.search(r"successor started pid=(\d+)", scene.server.log(start))
+    assert found is not None, "an arbiter has handed over to nobody"
+    scene.successors.append(int(found[1]))
+
+
 HAPPENINGS: Final = (
     Happening("nothing", _nothing),
     Happening("HUP", _reload),
@@ -104,6 +125,9 @@ HAPPENINGS: Final = (
     Happening("TERM of a worker", _stop_one),
     Happening("KILL of a worker", _kill_one),
     Happening("max_requests", _recycle, "max_requests = 20\nmax_requests_jitter = 20\n"),
+    # Which each worker is above as soon as it is there.
+    Happening("max_worker_memory", _recycle, "max_worker_memory = '1M'\nmin_worker_lifetime = 0.3\n"),
+    Happening("USR2", _reexec),  # the last: the others are told to the first arbiter
 )
 
 
