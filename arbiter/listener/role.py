@@ -4,7 +4,6 @@ One loop, no thread, no code of the application, no HTTP: it acts on nothing tha
 watches it as it watches a worker. If it dies, the listening sockets stay open and workers serve on.
 """
 
-import errno
 import faulthandler
 import logging
 import math
@@ -12,7 +11,6 @@ import os
 import resource
 import select
 import signal
-import socket
 import time
 from collections.abc import Callable
 from typing import Final
@@ -21,6 +19,7 @@ from heeler.arbiter.listener import reports
 from heeler.arbiter.listener.client import Client
 from heeler.arbiter.listener.client_key import by_address, key_of, no_key
 from heeler.arbiter.listener.dispatcher import Dispatcher
+from heeler.arbiter.listener.entrance import Entrance
 from heeler.arbiter.listener.parking import Parking
 from heeler.arbiter.listener.place import Place
 from heeler.arbiter.listener.refusal import Refusal
@@ -30,8 +29,6 @@ from heeler.plugins.balancer import load_balancer
 from heeler.plugins.exit_status import ExitStatus
 from heeler.plugins.registry import find_balancer
 from heeler.workers import messages, privileges
-from heeler.workers.accepting import ACCEPT_BURST, ACCEPT_PAUSE_S
-from heeler.workers.address import Address
 from heeler.workers.boot import Boot
 from heeler.workers.channel import OUT_OF_DESCRIPTORS
 from heeler.workers.drain import LINGER_S, ORPHAN_LINGER_S, PATIENCE_S
@@ -39,7 +36,7 @@ from heeler.workers.handover import Kind, Tail
 from heeler.workers.logs import event
 from heeler.workers.scoreboard import ACCEPTED, BEAT_AT, CONNECTIONS, CUT, IN_FLIGHT, REFUSED, TIMEOUTS, WAITS, State
 from heeler.workers.signals import STACKS
-from heeler.workers.sources import EXHAUSTED, Listener, is_readable
+from heeler.workers.sources import Listener, is_readable
 
 AGAIN_S: Final = 0.02
 """How often it is seen, while requests wait, whether a worker that keeps connections has room."""
@@ -80,15 +77,8 @@ class ListenerRole:
         self._parking: Final = Parking(self._poller)
         self._refusal: Final = Refusal(self._poller, max(1, math.ceil(self._queue_timeout)), self._count_down)
         self._handlers: dict[int, Callable[[int], None]] = {}
-        self._listeners: list[Listener] = list(boot.listeners)
-        self._shut: list[Listener] = []
-        """Those not waited on, for want of room or of descriptors."""
-        self._shut_until = 0.0
-        self._shut_ns = 0
-        """When one of them was shut last, or had its turn, CLOCK_MONOTONIC."""
+        self._entrance: Final = Entrance(boot.listeners, self, self._watch, self._log)
         self._shows_waiting = False
-        self._ending: list[Listener] = []
-        """Those that a reload has given up, until their backlog is empty."""
         self._places: dict[int, Place] = {}
         self._number = 0
         self._draining = math.inf
@@ -129,8 +119,7 @@ class ListenerRole:
             return ExitStatus.BOOT
         self._watch(self._signals.fileno(), self._on_signal)
         self._watch(self._boot.channel.fileno(), self._on_channel)
-        for listener in self._listeners:
-            self._watch_listener(listener)
+        self._entrance.begin()
         self._words[BEAT_AT] = time.monotonic_ns()
         self._boot.row.set("ready_at", time.monotonic_ns())
         self._boot.row.set("state", State.READY)
@@ -163,13 +152,13 @@ class ListenerRole:
             self._dispatcher.dispatch()
         if now >= self._term_at:
             self._stop(float(self._boot.config.graceful_timeout), 0.0)
-        self._reopen(now)
+        self._entrance.reopen(now)
         self._show()
         if self._words[WAITS]:
             # Who has become idle before that was to be seen has told nobody.
             self._dispatcher.dispatch()
-            self._reopen(now)
-        if self._draining < math.inf or self._ending:
+            self._entrance.reopen(now)
+        if self._draining < math.inf or self._entrance.is_ending:
             self._drain(now)
 
     def _wait_s(self) -> float:
@@ -180,12 +169,11 @@ class ListenerRole:
             self._parking.wake_at(),
             self._refusal.wake_at(),
             self._dispatcher.look_at(),
+            self._entrance.wake_at(),
             self._term_at,
         )
         if self._queue_timeout and self._dispatcher.waiting:
             until = min(until, self._dispatcher.oldest_ns() / 1e9 + self._queue_timeout)
-        if self._shut and self._shut_until > now:
-            until = min(until, self._shut_until)
         if self._shows_waiting and self._dispatcher.keeps:
             until = min(until, now + AGAIN_S)  # such workers say only sometimes that they have room again
         if self._draining < math.inf:
@@ -196,43 +184,35 @@ class ListenerRole:
         words = self._words
         words[BEAT_AT] = time.monotonic_ns()
         words[IN_FLIGHT] = self._dispatcher.waiting
-        self._shows_waiting = bool(self._dispatcher.waiting or self._shut)
+        self._shows_waiting = bool(self._dispatcher.waiting or self._entrance.is_shut)
         words[WAITS] = self._shows_waiting
 
     # -- connections
 
-    def _on_listener(self, listener: Listener) -> None:
-        if not self._accept_burst(listener):
-            self._shut_listener(listener)
+    def accepts(self) -> bool:
+        """As of `Inside`: while there is room, or so that those who wait too long can be told."""
+        dispatcher = self._dispatcher
+        # While nobody serves at all, as at the start, a limit alone makes nobody wait in vain.
+        return bool(self._queue_timeout or (self._limits_queue and dispatcher.places)) or dispatcher.has_room()
 
-    def _accept_burst(self, listener: Listener, *, has_its_turn: bool = False) -> bool:
-        """Accept what waits in the backlog; False where no more can be accepted now."""
-        for _ in range(ACCEPT_BURST):
-            if not (has_its_turn or self._accepts()):
-                return False
-            if self._is_full() and not (is_readable(listener.fileno()) and self._make_way()):
-                self._shut_until = time.monotonic() + ACCEPT_PAUSE_S
-                return False
-            try:
-                fd, peer = listener.sock._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - no socket object is wanted
-            except (BlockingIOError, InterruptedError):
-                return True
-            except OSError as error:
-                if error.errno in EXHAUSTED:
-                    self._exhausted(error)
-                    return False
-                if error.errno in (errno.EBADF, errno.EINVAL):
-                    raise
-                continue  # it belongs to a client that is gone
-            self._number += 1
-            client = Client.accepted(self._number, fd, peer, str(listener.address))
-            self._words[ACCEPTED] += 1
-            self._words[CONNECTIONS] += 1
-            if self._parks:
-                self._park(client, self._header_timeout)
-            else:
-                self._dispatcher.offer(client, time.monotonic_ns())
-        return True
+    def has_space(self, listener: Listener) -> bool:
+        """As of `Inside`."""
+        return self._words[CONNECTIONS] < self._limit or (is_readable(listener.fileno()) and self._make_way())
+
+    def latest_ns(self) -> int:
+        """As of `Inside`."""
+        return self._dispatcher.latest_ns
+
+    def came(self, fd: int, peer: object, address: str) -> None:
+        """As of `Inside`: it is parked until its request has come, where that is waited for, or offered."""
+        self._number += 1
+        client = Client.accepted(self._number, fd, peer, address)
+        self._words[ACCEPTED] += 1
+        self._words[CONNECTIONS] += 1
+        if self._parks:
+            self._park(client, self._header_timeout)
+        else:
+            self._dispatcher.offer(client, time.monotonic_ns())
 
     def _on_parked(self, client: Client, mask: int) -> None:
         """A request has come, or the client has left."""
@@ -274,55 +254,14 @@ class ListenerRole:
         event(self._boot.logs.error, logging.INFO, "request refused", peer=client.host, status=503, reason="no room")
         self._refusal.refuse(client)
 
-    # -- the listening sockets
-
-    def _accepts(self) -> bool:
-        """Whether connections are accepted: while there is room, or so that those who wait too long can be told."""
-        dispatcher = self._dispatcher
-        # While nobody serves at all, as at the start, a limit alone makes nobody wait in vain.
-        return bool(self._queue_timeout or (self._limits_queue and dispatcher.places)) or dispatcher.has_room()
-
-    def _watch(self, fd: int, handler: Callable[[int], None]) -> None:
+    def _watch(self, fd: int, handler: Callable[[int], None] | None) -> None:
+        """Have `handler` called with the mask when a descriptor is readable; None: no more."""
+        if handler is None:
+            if self._handlers.pop(fd, None) is not None:
+                self._poller.unregister(fd)
+            return
         self._handlers[fd] = handler
         self._poller.register(fd, select.EPOLLIN)
-
-    def _watch_listener(self, listener: Listener) -> None:
-        self._watch(listener.fileno(), lambda _mask: self._on_listener(listener))
-
-    def _shut_listener(self, listener: Listener) -> None:
-        """Let connections wait in the backlog, the queue of all."""
-        del self._handlers[listener.fileno()]
-        self._poller.unregister(listener.fileno())
-        self._shut.append(listener)
-        self._shut_ns = time.monotonic_ns()
-
-    def _exhausted(self, error: OSError) -> None:
-        event(self._log, logging.WARNING, "accept paused", slot=0, error=error.strerror, seconds=ACCEPT_PAUSE_S)
-        self._shut_until = time.monotonic() + ACCEPT_PAUSE_S
-
-    def _reopen(self, now: float) -> None:
-        """Accept again where there is room again.
-
-        Where there is none, and a request was handed out that came later than those who wait in the backlog, as
-        many do on kept connections, these are accepted, too, to wait here in their order.
-        """
-        if not self._shut or now < self._shut_until:
-            return
-        if self._accepts():
-            shut, self._shut = self._shut, []
-            for listener in shut:
-                self._watch_listener(listener)
-        elif self._dispatcher.latest_ns > self._shut_ns:
-            for listener in self._shut:
-                self._accept_burst(listener, has_its_turn=True)
-            self._shut_ns = time.monotonic_ns()
-
-    def _close_listener(self, listener: Listener) -> None:
-        if listener in self._shut:
-            self._shut.remove(listener)
-        elif self._handlers.pop(listener.fileno(), None) is not None:
-            self._poller.unregister(listener.fileno())
-        listener.close()
 
     # -- workers
 
@@ -347,7 +286,7 @@ class ListenerRole:
         for client in place.held.values():
             self._forget(client)
         if place.ours.fileno() in self._handlers:
-            self._unwatch(place.ours.fileno())
+            self._watch(place.ours.fileno(), None)
         place.close()
         self._dispatcher.dispatch()
 
@@ -360,7 +299,7 @@ class ListenerRole:
         except BadReport as error:
             event(self._log, logging.WARNING, "report ignored", slot=place.slot, reason=error)
         except EOFError:
-            self._unwatch(place.ours.fileno())  # else it would be readable for ever
+            self._watch(place.ours.fileno(), None)  # else it would be readable for ever
             self._dispatcher.remove(place)
         self._dispatcher.dispatch()
 
@@ -407,9 +346,6 @@ class ListenerRole:
         timeout_s = timeout_s if self._draining == math.inf else min(timeout_s, LINGER_S)
         self._parking.park(client, now, now + timeout_s)
 
-    def _is_full(self) -> bool:
-        return self._words[CONNECTIONS] >= self._limit
-
     # -- the arbiter and people
 
     def _on_channel(self, _mask: int) -> None:
@@ -418,7 +354,7 @@ class ListenerRole:
                 message = self._boot.channel.receive()
             except EOFError:
                 event(self._log, logging.WARNING, "arbiter gone", slot=0, pid=os.getpid())
-                self._unwatch(self._boot.channel.fileno())
+                self._watch(self._boot.channel.fileno(), None)
                 self._stop(float(self._boot.config.graceful_timeout), ORPHAN_LINGER_S)
                 return
             if message is None:
@@ -435,7 +371,7 @@ class ListenerRole:
                 self._listen(message)
             case messages.Stop(timeout_s, last):
                 if not last:  # another arbiter's listener accepts from these sockets
-                    self._leave_sockets()
+                    self._entrance.leave()
                 self._stop(timeout_s, LINGER_S)
             case messages.Quit():
                 self._quit()
@@ -454,19 +390,7 @@ class ListenerRole:
             for fd in message.fds:
                 os.close(fd)
             return
-        known = {str(listener.address): listener for listener in self._listeners}
-        for address, fd in zip(message.addresses, message.fds, strict=True):
-            if known.pop(address, None) is not None:
-                os.close(fd)
-                continue
-            sock = socket.socket(fileno=fd)
-            sock.setblocking(False)
-            listener = Listener(sock, Address.parse(address))
-            self._listeners.append(listener)
-            self._watch_listener(listener)
-        for listener in known.values():
-            self._listeners.remove(listener)
-            self._ending.append(listener)
+        self._entrance.change(message.addresses, message.fds)
 
     def _on_signal(self, _mask: int) -> None:
         for number in self._signals.take():
@@ -476,10 +400,6 @@ class ListenerRole:
                 self._term_at = time.monotonic() + PATIENCE_S  # many send it to all: then the arbiter says more
             elif number in (signal.SIGINT, signal.SIGQUIT):
                 self._quit()
-
-    def _unwatch(self, fd: int) -> None:
-        del self._handlers[fd]
-        self._poller.unregister(fd)
 
     # -- the end
 
@@ -491,27 +411,16 @@ class ListenerRole:
         self._boot.row.set("state", State.DRAINING)
         self._parking.hurry(now + min(linger_s, timeout_s))
 
-    def _leave_sockets(self) -> None:
-        """Accept no more; who waits is another's."""
-        for listener in self._listeners + self._ending:
-            self._close_listener(listener)
-        self._listeners, self._ending = [], []
-
     def _quit(self) -> None:
         self._words[CUT] += self._dispatcher.waiting
         self._words[IN_FLIGHT] = 0
         self._is_over = True
 
     def _drain(self, now: float) -> None:
-        for listener in [each for each in self._ending if not is_readable(each.fileno())]:
-            self._ending.remove(listener)
-            self._close_listener(listener)
+        self._entrance.close_empty(only_ending=self._draining == math.inf)
         if self._draining == math.inf:
             return
-        for listener in [each for each in self._listeners if not is_readable(each.fileno())]:
-            self._listeners.remove(listener)
-            self._close_listener(listener)
-        is_done = not (self._listeners or self._ending or self._parking.clients or self._dispatcher.waiting)
+        is_done = self._entrance.is_over and not (self._parking.clients or self._dispatcher.waiting)
         if now >= self._draining:
             self._quit()
         elif is_done and not self._dispatcher.handed and not len(self._refusal):
