@@ -58,6 +58,7 @@ class Accepting(abc.ABC):
         self._is_set_up = False
         self.home: DispatchSource | None = None
         """Where connections come from that a listener hands over."""
+        self._most_connections: Final[int] = boot.config.worker_connections
         self._keeps = type(self).keeps_connections or boot.config.dispatch == "connection"
         self._listening: list[AcceptingSource] = []
         self._held: list[at_fork.Closable] = [*boot.listeners, boot.channel]
@@ -77,8 +78,7 @@ class Accepting(abc.ABC):
 
     def room(self) -> int:
         """Return how many more connections may be accepted now."""
-        free: int = self.config.worker_connections - self.words[scoreboard.CONNECTIONS]
-        return free
+        return self._most_connections - self.words[scoreboard.CONNECTIONS]
 
     def sources_changed(self) -> None:
         """`self.sources` was changed; those who registered them somewhere do so again.
@@ -116,7 +116,8 @@ class Accepting(abc.ABC):
                 if not source.is_shared and source.is_over:
                     self._drop(source)
                 return
-            self.words[scoreboard.ACCEPTED] += source.is_shared  # else the listener has counted it
+            if source.is_shared:  # else the listener has counted it
+                self.words[scoreboard.ACCEPTED] += 1
             if connection.home is not None:
                 self._was_handed(connection, connection.home)
             self.handle(connection)
@@ -218,7 +219,7 @@ class Accepting(abc.ABC):
 
     def _capacity(self) -> int:
         """Return how many requests run at once; the class has said so on the scoreboard, or sets no other limit."""
-        return int(self.words[scoreboard.CAPACITY]) or int(self.config.worker_connections)
+        return int(self.words[scoreboard.CAPACITY]) or self._most_connections
 
     @final
     def accept_rest(self) -> bool:

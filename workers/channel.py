@@ -4,12 +4,14 @@ import array
 import errno
 import os
 import socket
+import struct
 from typing import Final, Self
 
 from heeler.workers import messages
 
 CLOEXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _INT_BYTES: Final = array.array("i").itemsize
+_unpack_one: Final = struct.Struct("i").unpack_from
 ROOM: Final = socket.CMSG_SPACE(messages.MAX_FDS * _INT_BYTES)
 """Bytes of ancillary data that may come with a message."""
 
@@ -26,14 +28,15 @@ def descriptors(ancillary: list[tuple[int, int, bytes]]) -> tuple[int, ...]:
 
     They are closed on exec.
     """
-    fds = array.array("i")
+    fds: tuple[int, ...] = ()
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.frombytes(data[: len(data) // _INT_BYTES * _INT_BYTES])
+            count = len(data) // _INT_BYTES
+            fds += _unpack_one(data) if count == 1 else struct.unpack_from(f"{count}i", data)
     if not CLOEXEC:
         for fd in fds:
             os.set_inheritable(fd, False)
-    return tuple(fds)
+    return fds
 
 
 class Channel:

@@ -53,6 +53,8 @@ class Dispatcher:
         self._complain: Final = complain
         self.places: list[Place] = []
         """The workers that serve, in the order of their slots."""
+        self.keeps = False
+        """Whether some worker keeps connections, and so does not report when it has room again."""
         self.latest_ns = 0
         """When the request came that came last of those that were handed out, CLOCK_MONOTONIC."""
         self._queue: collections.deque[Client] = collections.deque()
@@ -69,12 +71,13 @@ class Dispatcher:
         return not self._queue and self._has_room()
 
     def _has_room(self) -> bool:
-        found = False
-        for place in self.places:
-            if place.keeps:
-                place.refresh()
-            found = found or (place.in_flight < place.capacity and not place.is_suspect)
-        return found
+        if self.keeps:
+            for place in self.places:
+                place.refresh()  # all of them: the balancer looks at them next
+        for place in self.places:  # noqa: SIM110 - several times a request, and `any` with a generator costs twice that
+            if place.in_flight < place.capacity and not place.is_suspect:
+                return True
+        return False
 
     def offer(self, client: Client, now_ns: int) -> None:
         """A request has come; it is handed out, or waits, or is refused."""
@@ -191,11 +194,6 @@ class Dispatcher:
                 break
 
     @property
-    def keeps(self) -> bool:
-        """Whether some worker keeps connections, and so does not report when it has room again."""
-        return any(place.keeps for place in self.places)
-
-    @property
     def waiting(self) -> int:
         """How many requests wait."""
         return self._waiting
@@ -229,16 +227,21 @@ class Dispatcher:
         if place not in self.places:
             self.places.append(place)
         self.places.sort(key=lambda each: (each.slot, each.age))
+        self._note_keeps()
 
     def remove(self, place: Place) -> None:
         """A worker serves no more: what it has not received goes to others."""
         if place not in self.places:
             return
         self.places.remove(place)
+        self._note_keeps()
         freed = sorted([*place.recall(), *place.waiting], key=lambda client: client.since_ns)
         self._waiting -= len(place.waiting)
         place.waiting.clear()
         self._put_back(freed)
+
+    def _note_keeps(self) -> None:
+        self.keeps = any(place.keeps for place in self.places)
 
     # -- workers that do not move
 
