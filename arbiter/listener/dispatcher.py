@@ -19,7 +19,7 @@ RECALL_NS: Final = 20_000_000
 """What a worker has not received for so long is taken back, and goes to another."""
 QUICK_NS: Final = 2_000_000
 """A worker that has ended a request within this time is about to end another."""
-AHEAD: Final = 2
+AHEAD: Final = 3
 """How many more requests than it can run at once a quick worker is handed."""
 LOOK_NS: Final = 50_000_000
 """How often it is seen whether a suspect moves again."""
