@@ -281,11 +281,12 @@ class ReloadStep:
 
     `under_way` begins it, `committed` says that the new generation has proven
     itself, `done` that nobody of an earlier one is left; `failed` that the old
-    generation serves on.
+    generation serves on, for that `reason`.
     """
 
     at: Literal["under_way", "committed", "done", "failed"]
     generation: int
+    reason: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

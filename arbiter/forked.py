@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import IO, ClassVar, Final, NoReturn
 
 from heeler.arbiter import forking, signals, spawner, ties
+from heeler.arbiter.config.init_system import InitSystem
 from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.ready_fd import ReadyFd
 from heeler.arbiter.runner import Arbiter
@@ -169,7 +170,7 @@ def _live(loaded: Loaded, link: Link, log_fd: int, mask: set[int]) -> NoReturn:
     try:
         Forked._all, Forked._lock = set(), threading.Lock()  # noqa: SLF001 - its own from now on
         ties.cut(log_fd, _kept(loaded), mask)
-        arbiter = Arbiter(loaded, (), link, ReadyFd(loaded.config), lifeline=link.fileno())
+        arbiter = Arbiter(loaded, InitSystem(), link, ReadyFd(loaded.config), lifeline=link.fileno())
         status = arbiter.run()
     except HeelerError as error:
         link.raised(error)

@@ -92,6 +92,11 @@ class Policy:
             self._settle(now)
         return self._out
 
+    @property
+    def is_reloading(self) -> bool:
+        """True from a reload that is under way until every slot is served by the new generation, or it has failed."""
+        return self.pool.coming is not None or self._rolling
+
     def deadline(self) -> float | None:
         """Return when `step` must be called with a `Tick` at the latest; None if time changes nothing."""
         times = [at for child in self.children for at in (child.interrupt_at, child.kill_at) if at is not None]
@@ -317,11 +322,11 @@ class Policy:
     def _reload_failed(self, generation: int, reason: str) -> None:
         self._log("error", "reload failed", None, generation=generation, reason=reason)
         self._rolling = False
-        self._do(events.ReloadStep("failed", generation))
+        self._do(events.ReloadStep("failed", generation, reason))
 
     def _reload_refused(self, reason: str) -> None:
         """Nothing has been changed; a reload that is under way goes on, and will say how it ended."""
-        if self.pool.coming is None and not self._rolling:
+        if not self.is_reloading:
             self._reload_failed(self._generations + 1, reason)
         else:
             self._log("error", "reload failed", None, generation=self._generations + 1, reason=reason)

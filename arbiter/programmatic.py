@@ -15,8 +15,8 @@ from typing import Final
 
 import setproctitle
 
-from heeler.arbiter import daemon, forking, signals, sockets
-from heeler.arbiter.config import surroundings
+from heeler.arbiter import daemon, forking, signals
+from heeler.arbiter.config import init_system, surroundings
 from heeler.arbiter.config.loader import Loaded, Sources
 from heeler.arbiter.config.program import Program
 from heeler.arbiter.ready_fd import ReadyFd
@@ -41,10 +41,11 @@ def run(application: object, settings: Mapping[str, object]) -> ExitStatus:
         with _process_given_back(loaded), signals.given_back():
             forking.flush_streams()
             has_others = os.getpid() != 1  # which waits for the children of all who have died
-            arbiter = Arbiter(
-                loaded, sockets.inherited(), daemon.Report(), ReadyFd(loaded.config), has_others=has_others
-            )
-            return arbiter.run()
+            init = init_system.take()
+            try:
+                return Arbiter(loaded, init, daemon.Report(), ReadyFd(loaded.config), has_others=has_others).run()
+            finally:
+                init_system.give_back(init)
 
 
 def load(program: Program) -> Loaded:

@@ -14,14 +14,18 @@ from typing import Final, Protocol
 import setproctitle
 
 from heeler.arbiter import daemon, events, sockets, tcp_migration
+from heeler.arbiter.config import init_system
+from heeler.arbiter.config.init_system import InitSystem
 from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.generations import Generations
 from heeler.arbiter.launch import Launch
+from heeler.arbiter.notify_socket import NotifySocket
 from heeler.arbiter.pidfile import PidFile
 from heeler.arbiter.predecessor import Predecessor
 from heeler.arbiter.ready_fd import ReadyFd
 from heeler.arbiter.reexec import Means
 from heeler.arbiter.server_view import Hooks, ServerView
+from heeler.arbiter.service_manager import ServiceManager
 from heeler.arbiter.signals import SignalQueue
 from heeler.arbiter.spawner import HANDED, title
 from heeler.arbiter.supervisor import Supervisor
@@ -48,7 +52,7 @@ def run(loaded: Loaded, launch: Launch | None = None, predecessor: Predecessor |
     Raises:
         HeelerError: the server could not be started; nothing is left behind.
     """
-    passed = predecessor.inheritance.activated if predecessor else sockets.inherited()
+    init = init_system.take()
     ready_fd = ReadyFd(loaded.config, is_used=predecessor is not None)
     report: Report = predecessor or daemon.Report()
     if loaded.config.daemon and predecessor is None:
@@ -57,7 +61,7 @@ def run(loaded: Loaded, launch: Launch | None = None, predecessor: Predecessor |
             return way
         report = way
     try:
-        return Arbiter(loaded, passed, report, ready_fd, launch=launch, predecessor=predecessor).run()
+        return Arbiter(loaded, init, report, ready_fd, launch=launch, predecessor=predecessor).run()
     except HeelerError as error:
         if report.failed(error.exit_status, str(error)):
             return error.exit_status
@@ -82,7 +86,7 @@ class Arbiter:
 
     Args:
         loaded: the settings.
-        passed: descriptors of listening sockets from the init system.
+        init: what the init system says.
         report: whom to tell how the start went.
         ready_fd: where to say where it listens.
         lifeline: a descriptor that is readable once whoever started the server is gone.
@@ -94,7 +98,7 @@ class Arbiter:
     def __init__(
         self,
         loaded: Loaded,
-        passed: Sequence[int],
+        init: InitSystem,
         report: Report,
         ready_fd: ReadyFd,
         *,
@@ -105,6 +109,9 @@ class Arbiter:
     ) -> None:
         self._loaded: Final = loaded
         self._config: Final = loaded.config
+        self._init: Final = init
+        self._notify: Final = NotifySocket(init.notify_socket, self._say_unheard)
+        passed = predecessor.inheritance.activated if predecessor else [one.fd for one in init.passed]
         self._sockets: Final = sockets.Sockets(passed, predecessor.inheritance.handed if predecessor else ())
         self._report: Final = report
         self._ready_fd: Final = ready_fd
@@ -116,6 +123,8 @@ class Arbiter:
         self._logs: Logs
         self._server: ServerView
         self._generations: Generations | None = None
+        waits_for_all = self._config.notify_ready == "all"
+        self._manager: Final = ServiceManager(self._notify, init, os.getpid(), waits_for_all=waits_for_all)
 
     def run(self) -> ExitStatus:
         """Make everything, supervise, give everything back.
@@ -127,6 +136,7 @@ class Arbiter:
         self._logs = Logs.setup(self._config)
         with contextlib.ExitStack() as stack:
             stack.callback(self._close_logs)
+            stack.callback(self._notify.close)
             for note in self._loaded.notes:
                 event(self._logs.arbiter, logging.WARNING, "setting without effect", note=note)
             self._server = ServerView(self._config, self._logs.error, os.getpid(), self._config.workers, [])
@@ -151,6 +161,7 @@ class Arbiter:
             self._sockets,
             signals,
             self._server,
+            self._manager,
             self._serving,
             self._close_in_child,
             lifeline=self._lifeline,
@@ -191,6 +202,7 @@ class Arbiter:
     def _show_failure(self, end: events.Exit) -> None:
         """Show why the first start failed: one line of ours, or the application's own words and nothing else."""
         text = end.text.rstrip("\n")
+        self._manager.start_failed(text)
         if not self._report.failed(end.status, text):
             sys.stderr.write(daemon.as_shown(text) + "\n")
             sys.stderr.flush()
@@ -250,6 +262,11 @@ class Arbiter:
         """Close, in a child, what only the arbiter uses: a reader would wait for its end for ever."""
         self._report.close()
         self._ready_fd.close()
+        self._notify.close()
+
+    def _say_unheard(self, reason: str) -> None:
+        logs = self._generations.logs if self._generations else self._logs
+        event(logs.arbiter, logging.WARNING, "systemd not told", reason=reason)
 
     def _close_logs(self) -> None:
         logs = self._generations.logs if self._generations else self._logs

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
-from heeler.arbiter import listen_fds
 from heeler.arbiter.inheritance import Estate, Handed
 from heeler.arbiter.port_holder import holder_of
 from heeler.arbiter.socket_group import SocketGroup
@@ -386,8 +385,3 @@ def _address_of(sock: socket.socket) -> Address:
     if sock.family == socket.AF_UNIX:
         return Address.of_unix(name)
     return Address.of_tcp(name[0], name[1])
-
-
-def inherited() -> list[int]:
-    """Return the sockets that systemd passed to this process."""
-    return listen_fds.take(os.environ, os.getpid())

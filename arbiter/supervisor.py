@@ -30,6 +30,7 @@ from heeler.arbiter.predecessor import Predecessor
 from heeler.arbiter.reexec import Means, Reexec
 from heeler.arbiter.rows import Rows, longest
 from heeler.arbiter.server_view import ServerView
+from heeler.arbiter.service_manager import ServiceManager
 from heeler.arbiter.signals import SignalQueue
 from heeler.arbiter.sockets import Sockets
 from heeler.arbiter.spawner import HANDED, Spawner, settle_memory
@@ -79,6 +80,7 @@ class Supervisor:
         sockets: bound already.
         signals: installed already.
         server: what hooks see.
+        manager: is kept informed.
         on_serving: called once, when the first worker is ready, with the name of its class.
         close_in_child: called in each child; closes what is the arbiter's alone.
         lifeline: a descriptor that is readable once whoever started the server is gone.
@@ -96,6 +98,7 @@ class Supervisor:
         sockets: Sockets,
         signals: SignalQueue,
         server: ServerView,
+        manager: ServiceManager,
         on_serving: Callable[[str], None],
         close_in_child: Callable[[], None],
         *,
@@ -110,6 +113,7 @@ class Supervisor:
         self._sockets: Final = sockets
         self._signals: Final = signals
         self._server: Final = server
+        self._manager: Final = manager
         self._on_serving: Final = on_serving
         self._close_in_child: Final = close_in_child
         self._policy: Final = Policy(limits_of(loaded))
@@ -163,6 +167,7 @@ class Supervisor:
         """Supervise until all children are gone; return how to end."""
         settle_memory()
         self._step(events.Begin())
+        self._manager.follow(self._policy, time.monotonic())
         while self._exit is None or self._reexec.has_child:
             wake_at = self._wake_at()
             ready = self._poll.poll(_milliseconds(wake_at))
@@ -186,6 +191,7 @@ class Supervisor:
             self._reexec.tick()
             if self._introductions.is_behind:
                 self._introduce()
+            self._manager.follow(self._policy, time.monotonic())
         return self._exit
 
     def close(self) -> None:
@@ -201,7 +207,8 @@ class Supervisor:
         again_at = time.monotonic() + _AGAIN_S if self._introductions.is_behind else None
         look_at = self._memory.deadline(self._serving(), time.monotonic())
         silence_at = self._heartbeats.deadline(self._beating())
-        times = (self._policy.deadline(), silence_at, look_at, self._reexec.deadline, again_at)
+        own = (self._policy.deadline(), self._reexec.deadline, self._manager.deadline())
+        times = (*own, silence_at, look_at, again_at)
         return min((at for at in times if at is not None), default=None)
 
     def _beating(self) -> list[Member]:
@@ -290,6 +297,7 @@ class Supervisor:
         self._step(events.StopAsked(quick))
 
     def _reload(self, *, at_once: bool = False) -> None:
+        self._manager.reload_asked(time.monotonic())
         if self._is_in_reexec:
             self._step(events.ReloadRefused("a re-exec is under way"))
             return
@@ -404,6 +412,7 @@ class Supervisor:
             case events.WorkersChanged(new, old):
                 self._workers_changed(new, old)
             case events.ReloadStep():
+                self._manager.reload_went(action)
                 self._generations.step(action, self._rows.board)
                 if action.at == "committed":
                     config = self._generations.loaded.config

@@ -11,6 +11,7 @@ from heeler.arbiter.config.settings.limits import LIMITS
 from heeler.arbiter.config.settings.logs import LOGS
 from heeler.arbiter.config.settings.process import PROCESS
 from heeler.arbiter.config.settings.sockets import SOCKETS
+from heeler.arbiter.config.settings.systemd import SYSTEMD
 from heeler.arbiter.config.settings.timeouts import TIMEOUTS
 from heeler.arbiter.config.settings.worker_processes import WORKER_PROCESSES
 from heeler.plugins.setting import Setting
@@ -24,6 +25,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     + LIMITS
     + HTTP
     + PROCESS
+    + SYSTEMD
     + LOGS
     + DEVELOPMENT
     + HOOK_FUNCTIONS

@@ -7,7 +7,10 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
-_OURS: Final = ("PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID")
+_OURS: Final = (
+    *("PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"),
+    *("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"),
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

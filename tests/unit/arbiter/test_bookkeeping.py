@@ -27,9 +27,22 @@ _SPAWN = events.Spawn(age=7, role="worker", slot=3, generation=2, deadline=12.5)
 def test_passed_descriptors_are_taken_once() -> None:
     """They count from 3, and no child sees the variables."""
     environ = {"LISTEN_PID": "41", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b", "PATH": "/bin"}
-    assert listen_fds.take(environ, 41) == [3, 4]
+    assert listen_fds.take(environ, 41) == [(3, "a"), (4, "b")]
     assert environ == {"PATH": "/bin"}
     assert listen_fds.take(environ, 41) == []
+
+
+@pytest.mark.parametrize(("count", "names"), [("2", "web"), ("1", "a:b"), ("1", "")])
+def test_names_that_cannot_be_told_apart_are_none(count: str, names: str) -> None:
+    """There are more or fewer of them than descriptors."""
+    environ = {"LISTEN_PID": "41", "LISTEN_FDS": count, "LISTEN_FDNAMES": names}
+    assert listen_fds.take(environ, 41) == [(3 + index, "") for index in range(int(count))]
+
+
+@pytest.mark.parametrize("count", ["", "-1", "x", "\u00b2"])
+def test_a_count_that_is_no_number_is_none(count: str) -> None:
+    """Nothing is taken."""
+    assert listen_fds.take({"LISTEN_PID": "41", "LISTEN_FDS": count}, 41) == []
 
 
 def test_descriptors_for_another_process_are_left_alone() -> None:

@@ -1,0 +1,241 @@
+"""What the server tells systemd, as systemd hears it: on a real socket for datagrams."""
+
+import json
+import os
+import pathlib
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from support import gate, processes
+from support.client import get
+from support.server import Server, heeler
+from support.service_manager import ServiceManager
+
+_APP = """\
+import json, os
+
+NAMES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS")
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [json.dumps([name for name in NAMES if name in os.environ]).encode()]
+"""
+
+_ONE_IS_LATE = """\
+import os
+
+try:
+    os.close(os.open("first", os.O_CREAT | os.O_EXCL))
+except FileExistsError:
+    with open("gate") as gate:
+        gate.read()
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"hello"]
+"""
+"""Of two workers, one boots at once, and the other once the gate is opened."""
+
+
+@pytest.fixture(name="systemd")
+def _systemd() -> Iterator[ServiceManager]:
+    with ServiceManager() as manager:
+        yield manager
+
+
+def read_all(systemd: ServiceManager, server: Server) -> list[str]:
+    """Stop the server, and return all that was said of its start, its reloads and its end."""
+    assert server.stop() == 0
+    systemd.hear_all()
+    assert {heard.pid for heard in systemd.heard} == {server.pid}
+    return systemd.said("READY", "RELOADING", "STOPPING")
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_a_service_says_that_it_is_ready_and_that_it_stops(abstract: bool) -> None:
+    """Once each, in this order, by the arbiter itself; and no child knows where to say anything."""
+    with ServiceManager(abstract=abstract) as systemd:
+        variables = {**systemd.env, "WATCHDOG_USEC": "60000000"}
+        with Server("app:app", "-w", "2", env=variables, files={"app.py": _APP}) as server:
+            heard = systemd.wait_for("READY=1")
+            assert (heard.value("STATUS") or "").startswith("serving, ")
+            assert heard.value("MAINPID") is None  # it is the one that systemd has started
+            assert json.loads(get(server.address).text) == []
+            assert read_all(systemd, server) == ["READY=1", "STOPPING=1"]
+            said = systemd.said("READY", "STATUS")
+            assert said[0] == "STATUS=starting, 0 of 2 workers"
+            assert said[-1] == "STATUS=stopping, 0 workers left"
+            assert said.index("READY=1") > 0
+
+
+@pytest.mark.slow
+def test_a_service_is_ready_with_its_first_worker(systemd: ServiceManager) -> None:
+    """The other one is still in its boot."""
+    server = Server("app:app", "-w", "2", env=systemd.env, files={"app.py": _ONE_IS_LATE})
+    os.mkfifo(server.directory / "gate")
+    with server:
+        systemd.wait_for("READY=1", "STATUS=serving, 1 of 2 workers")
+        assert read_all(systemd, server) == ["READY=1", "STOPPING=1"]
+
+
+def test_a_service_may_be_ready_with_its_last_worker(systemd: ServiceManager) -> None:
+    """`notify_ready = all`: not as long as one of them is in its boot."""
+    args = ("-w", "2", "--notify-ready", "all")
+    server = Server("app:app", *args, env=systemd.env, files={"app.py": _ONE_IS_LATE})
+    os.mkfifo(server.directory / "gate")
+    with server:
+        systemd.wait_for("STATUS=serving, 1 of 2 workers")
+        assert get(server.address).status == 200
+        (server.directory / "gate").write_text("")
+        systemd.wait_for("READY=1", "STATUS=serving, 2 workers")
+        assert read_all(systemd, server) == ["READY=1", "STOPPING=1"]
+
+
+def test_a_reload_is_told_from_its_begin_to_its_end(systemd: ServiceManager) -> None:
+    """RELOADING and the time in one datagram; READY once nobody of the old generation is left."""
+    with Server("hello:app", "-w", "2", env=systemd.env) as server:
+        systemd.wait_for("READY=1")
+        before = time.monotonic_ns() // 1000
+        server.signal(signal.SIGHUP)
+        begun = systemd.wait_for("RELOADING=1")
+        assert before <= int(begun.value("MONOTONIC_USEC") or 0) <= time.monotonic_ns() // 1000
+        systemd.wait_for("READY=1", "STATUS=serving, 2 workers")
+        server.wait_for_log("reload done")
+        assert read_all(systemd, server) == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]
+
+
+def test_a_reload_that_fails_ends_too(systemd: ServiceManager) -> None:
+    """The new code does not boot: READY, and STATUS says why the old code serves on."""
+    with Server("app:app", env=systemd.env, files={"app.py": _APP}, tracebacks=True) as server:
+        systemd.wait_for("READY=1")
+        server.write("app.py", "raise RuntimeError('no such table')")
+        server.signal(signal.SIGHUP)
+        ended = systemd.wait_for("READY=1")
+        assert ended.value("STATUS") == "serving, 1 worker; reload failed: RuntimeError: no such table"
+        server.write("app.py", _APP)
+        server.signal(signal.SIGHUP)
+        assert systemd.wait_for("READY=1").value("STATUS") == "serving, 1 worker"
+        assert read_all(systemd, server) == [*["READY=1", "RELOADING=1"] * 2, "READY=1", "STOPPING=1"]
+
+
+def test_a_reload_that_is_refused_ends_at_once(systemd: ServiceManager) -> None:
+    """The settings are wrong: RELOADING, then READY, and STATUS names the setting."""
+    files = {"app.py": _APP, "heeler.conf.py": "workers = 1"}
+    with Server("app:app", env=systemd.env, files=files) as server:
+        systemd.wait_for("READY=1")
+        server.write("heeler.conf.py", "workers = 'many'")
+        server.signal(signal.SIGHUP)
+        systemd.wait_for("RELOADING=1")
+        assert "reload failed: workers = 'many'" in (systemd.wait_for("READY=1").value("STATUS") or "")
+        assert read_all(systemd, server) == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]
+
+
+def test_a_stop_in_the_midst_of_a_reload_is_told_as_a_stop(systemd: ServiceManager) -> None:
+    """No READY comes after STOPPING, though the reload is over with it."""
+    server = Server("app:app", env=systemd.env, files={"app.py": _APP})
+    os.mkfifo(server.directory / "gate")
+    with server:
+        systemd.wait_for("READY=1")
+        server.write("app.py", "open('gate').read()")
+        server.signal(signal.SIGHUP)
+        systemd.wait_for("RELOADING=1")
+        assert read_all(systemd, server) == ["READY=1", "RELOADING=1", "STOPPING=1"]
+
+
+@pytest.mark.slow
+def test_the_watchdog_is_fed_by_a_loop_that_turns(systemd: ServiceManager) -> None:
+    """Again and again; but not while the arbiter is stuck in a hook."""
+    files = {"app.py": _APP, "heeler.conf.py": "def on_reload(server):\n    open('gate').read()\n"}
+    server = Server("app:app", env={**systemd.env, "WATCHDOG_USEC": "400000"}, files=files)
+    os.mkfifo(server.directory / "gate")
+    with server:
+        systemd.wait_for("READY=1")
+        for _ in range(3):
+            systemd.wait_for("WATCHDOG=1")
+        server.signal(signal.SIGHUP)
+        systemd.wait_for("RELOADING=1")
+        with pytest.raises(TimeoutError):
+            systemd.hear(timeout_s=1.0)
+        (server.directory / "gate").write_text("")
+        systemd.wait_for("READY=1")
+        systemd.wait_for("WATCHDOG=1")
+
+
+def test_a_watchdog_for_another_process_is_not_fed(systemd: ServiceManager) -> None:
+    """WATCHDOG_PID is somebody else."""
+    variables = {**systemd.env, "WATCHDOG_USEC": "1000", "WATCHDOG_PID": str(os.getpid())}
+    with Server("hello:app", env=variables) as server:
+        assert get(server.address).status == 200
+        read_all(systemd, server)
+        assert systemd.said("WATCHDOG") == []
+
+
+@pytest.mark.slow
+def test_a_drain_asks_for_more_time(systemd: ServiceManager) -> None:
+    """With STOPPING, and again and again as long as a request is answered."""
+    with Server("app:app", env=systemd.env, files=gate.FILES) as server:
+        systemd.wait_for("READY=1")
+        waiting = gate.Waiting(server)
+        server.signal(signal.SIGTERM)
+        systemd.wait_for("STOPPING=1", "EXTEND_TIMEOUT_USEC=6000000", "STATUS=stopping, 1 worker left")
+        systemd.wait_for("EXTEND_TIMEOUT_USEC=6000000")
+        assert waiting.open().status == 200
+        assert server.wait() == 0
+
+
+def test_a_quick_drain_asks_for_nothing(systemd: ServiceManager) -> None:
+    """It may not last longer than a moment."""
+    with Server("hello:app", "--graceful-timeout", "1", env=systemd.env) as server:
+        read_all(systemd, server)
+        assert systemd.said("EXTEND_TIMEOUT_USEC") == []
+
+
+def test_a_start_that_fails_says_why(systemd: ServiceManager, tmp_path: pathlib.Path) -> None:
+    """STATUS has the last line of the application's traceback."""
+    (tmp_path / "app.py").write_text("raise RuntimeError('no such table')")
+    done = heeler("app:app", "-b", "127.0.0.1:0", env=systemd.env, cwd=tmp_path)
+    assert done.status == 3
+    systemd.hear_all()
+    assert systemd.said("READY") == []
+    assert systemd.said("STATUS")[-1] == "STATUS=start failed: RuntimeError: no such table"
+
+
+@pytest.mark.parametrize("address", ["/nowhere/at/all", "vsock:2:1234"])
+def test_a_server_whom_nobody_hears_serves_all_the_same(address: str) -> None:
+    """One line says so, however often it has something to tell."""
+    with Server("hello:app", env={"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "100000"}) as server:
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reload done")
+        assert get(server.address).status == 200
+        assert server.stop() == 0
+        assert server.log().count("systemd not told") == 1
+
+
+def test_a_systemd_that_is_busy_is_told_later(systemd: ServiceManager) -> None:
+    """There is no room for a datagram: the server serves, and says that it is ready once there is."""
+    filled = systemd.fill()
+    with Server("hello:app", env=systemd.env) as server:
+        assert get(server.address).status == 200
+        for _ in range(filled):
+            assert systemd.hear().lines == ("X_FILLED=1",)
+        systemd.wait_for("READY=1")
+        assert "systemd not told" not in server.log()
+
+
+def test_a_daemon_says_which_process_it_is(systemd: ServiceManager, tmp_path: pathlib.Path) -> None:
+    """It is not the one that systemd has started; its pid file is there before systemd reads it."""
+    pidfile = tmp_path / "x.pid"
+    processes.become_subreaper()
+    done = heeler("hello:app", "-b", "127.0.0.1:0", "--daemon", "--pid", str(pidfile), env=systemd.env)
+    assert done.status == 0, done.stderr
+    pid = int(pidfile.read_text())
+    try:
+        assert systemd.wait_for("READY=1").value("MAINPID") == str(pid)
+    finally:
+        processes.kill(pid, signal.SIGTERM)
+        assert processes.wait_ended([pid], 10.0) == []
+        processes.reap(pid)
+    systemd.wait_for("STOPPING=1")
