@@ -185,4 +185,4 @@ def _live(loaded: Loaded, link: Link, log_fd: int, mask: set[int]) -> NoReturn:
 def _kept(loaded: Loaded) -> set[int]:
     """Return the descriptors that the settings name."""
     addresses = [Address.parse(str(one)) for one in loaded.config.bind]
-    return {address.fd for address in addresses if address.kind == "fd"}
+    return {address.fd for address in addresses if address.fd >= 0}

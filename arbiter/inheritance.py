@@ -12,6 +12,8 @@ import socket
 from collections.abc import MutableMapping, Sequence
 from typing import Final, Self
 
+from heeler.arbiter.inherited_sockets import address_of
+from heeler.arbiter.listen_fds import Passed
 from heeler.workers.address import Address
 from heeler.workers.channel import Channel
 from heeler.workers.sources import Listener
@@ -41,13 +43,13 @@ class Inheritance:
     Args:
         parent: the process id of the arbiter that leaves it.
         channel: the descriptor of the new one's end.
-        activated: those of the sockets that an init system has passed, in its order.
-        handed: the sockets.
+        activated: the sockets that an init system has passed, in its order and by its names.
+        handed: the other ones.
     """
 
     parent: int
     channel: int
-    activated: tuple[int, ...] = ()
+    activated: tuple[Passed, ...] = ()
     handed: tuple[Handed, ...] = ()
 
     def as_text(self, pid: int) -> str:
@@ -56,7 +58,7 @@ class Inheritance:
 
     def let_pass(self) -> None:
         """Have all of it survive an exec. Process: the one that is about to."""
-        for fd in (self.channel, *(fd for one in self.handed for fd in one.fds)):
+        for fd in self._fds:
             os.set_inheritable(fd, True)
 
     @classmethod
@@ -76,10 +78,11 @@ class Inheritance:
                 Handed(one["asked"], tuple(one["fds"]), tuple(one["file"]) if one["file"] else None)
                 for one in told["handed"]
             )
-            found = cls(int(told["parent"]), int(told["channel"]), tuple(told["activated"]), handed)
+            activated = tuple(Passed(int(fd), str(name)) for fd, name in told["activated"])
+            found = cls(int(told["parent"]), int(told["channel"]), activated, handed)
         except (ValueError, KeyError, TypeError):
             return None
-        for fd in (found.channel, *(fd for one in handed for fd in one.fds)):
+        for fd in found._fds:
             with contextlib.suppress(OSError):  # whoever uses it will say so
                 os.set_inheritable(fd, False)
         return found
@@ -87,6 +90,10 @@ class Inheritance:
     def open_channel(self) -> Channel:
         """Return the new arbiter's end."""
         return Channel(socket.socket(fileno=self.channel), takes_fds=True)
+
+    @property
+    def _fds(self) -> list[int]:
+        return [self.channel, *(one.fd for one in self.activated), *(fd for one in self.handed for fd in one.fds)]
 
 
 class Estate:
@@ -149,7 +156,4 @@ def _listener(fd: int, asked: str) -> Listener:
     sock = socket.socket(fileno=fd)
     sock.setblocking(False)
     address = Address.parse(asked)
-    if address.kind != "unix":
-        name = sock.getsockname()
-        address = Address.of_unix(name) if sock.family == socket.AF_UNIX else Address.of_tcp(name[0], name[1])
-    return Listener(sock, address)
+    return Listener(sock, address if address.kind == "unix" else address_of(sock))

@@ -189,8 +189,7 @@ class Reexec:
             self._not_forked(error)
             return
         self._watch(self._channel.fileno(), self._hear)
-        handed = tuple(bound.handed() for bound in self._sockets.bound)
-        left = Inheritance(os.getpid(), theirs.fileno(), self._sockets.activated, handed)
+        left = self._sockets.left_by(os.getpid(), theirs.fileno())
         self._fork(
             lambda: self._be_successor(left),
             lambda error: theirs.send(BootFailed(int(ExitStatus.INTERNAL), str(error))),

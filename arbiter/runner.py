@@ -4,6 +4,7 @@ The loop in between is `heeler.arbiter.supervisor`.
 """
 
 import contextlib
+import dataclasses
 import logging
 import os
 import resource
@@ -53,6 +54,8 @@ def run(loaded: Loaded, launch: Launch | None = None, predecessor: Predecessor |
         HeelerError: the server could not be started; nothing is left behind.
     """
     init = init_system.take()
+    if predecessor is not None:
+        init = dataclasses.replace(init, passed=predecessor.inheritance.activated)
     ready_fd = ReadyFd(loaded.config, is_used=predecessor is not None)
     report: Report = predecessor or daemon.Report()
     if loaded.config.daemon and predecessor is None:
@@ -111,8 +114,7 @@ class Arbiter:
         self._config: Final = loaded.config
         self._init: Final = init
         self._notify: Final = NotifySocket(init.notify_socket, self._say_unheard)
-        passed = predecessor.inheritance.activated if predecessor else [one.fd for one in init.passed]
-        self._sockets: Final = sockets.Sockets(passed, predecessor.inheritance.handed if predecessor else ())
+        self._sockets: Final = sockets.Sockets(init.passed, predecessor.inheritance.handed if predecessor else ())
         self._report: Final = report
         self._ready_fd: Final = ready_fd
         self._lifeline: Final = lifeline
@@ -221,6 +223,7 @@ class Arbiter:
             worker_class=worker_class or self._loaded.plugin.name,
             pid=os.getpid(),
         )
+        self._say_inherited()
         self._say_choice(worker_class)
         self._say_sharing()
         # Before anybody is told: who waits for readiness may count on what the hook does.
@@ -244,6 +247,15 @@ class Arbiter:
 
         systemd hears MAINPID= from the main process, which is still this one.
         """
+
+    def _say_inherited(self) -> None:
+        """Say which sockets others have bound, and which of them nobody serves."""
+        for one in self._sockets.bound:
+            if one.is_inherited:
+                where, name = one.listener.address, one.name or "-"
+                event(self._logs.arbiter, logging.INFO, "socket inherited", address=where, name=name)
+        for name in self._sockets.unserved:
+            event(self._logs.arbiter, logging.WARNING, "socket not served", name=name)
 
     def _say_choice(self, worker_class: str) -> None:
         """Say that threads made another worker class of the one that was named."""

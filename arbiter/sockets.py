@@ -15,7 +15,9 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
-from heeler.arbiter.inheritance import Estate, Handed
+from heeler.arbiter.inheritance import Estate, Handed, Inheritance
+from heeler.arbiter.inherited_sockets import InheritedSockets, address_of
+from heeler.arbiter.listen_fds import Passed
 from heeler.arbiter.port_holder import holder_of
 from heeler.arbiter.socket_group import SocketGroup
 from heeler.plugins.config import Config
@@ -23,8 +25,6 @@ from heeler.plugins.errors import BindError, ConfigError
 from heeler.workers.address import Address
 from heeler.workers.privileges import gid_of, uid_of
 from heeler.workers.sources import Listener
-
-_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -36,12 +36,16 @@ class Bound:
         listener: the socket that all workers share, or the first of the group.
         file: what it made (device, inode).
         group: where each slot has a socket of its own.
+        name: what the init system calls it, where it has passed it.
+        is_inherited: whether this process was born with it.
     """
 
     asked: str
     listener: Listener
     file: tuple[int, int] | None = None
     group: SocketGroup | None = None
+    name: str = ""
+    is_inherited: bool = False
 
     @property
     def own(self) -> Sequence[Listener]:
@@ -82,14 +86,14 @@ class Sockets:
     """The listening sockets of a server.
 
     Args:
-        inherited: what systemd passed; it takes the place of `bind`.
+        passed: what the init system has passed on, to this arbiter or to the first of its line.
         handed: what another arbiter has handed down, and still uses itself.
 
     Resource handling: `close` closes them all and removes the files of those that have one.
     """
 
-    def __init__(self, inherited: Sequence[int] = (), handed: Sequence[Handed] = ()) -> None:
-        self._inherited = tuple(inherited)
+    def __init__(self, passed: Sequence[Passed] = (), handed: Sequence[Handed] = ()) -> None:
+        self._inherited: Final = InheritedSockets(passed)
         self._estate = Estate(handed)
         self._files_of_others = {one.file for one in handed}
         self._bound: list[Bound] = []
@@ -102,9 +106,9 @@ class Sockets:
         return tuple(self._bound)
 
     @property
-    def activated(self) -> tuple[int, ...]:
-        """What systemd passed."""
-        return self._inherited
+    def unserved(self) -> Sequence[str]:
+        """The names of sockets that were passed on and are not asked for."""
+        return self._inherited.unasked([bound.asked for bound in self._bound])
 
     @property
     def listeners(self) -> list[Listener]:
@@ -119,14 +123,14 @@ class Sockets:
         Raises:
             BindError: nothing has changed then.
         """
-        asked = [f"fd://{fd}" for fd in self._inherited] or [str(address) for address in config.bind]
+        asked = self._inherited.asked([str(address) for address in config.bind])
         known = {id(bound): bound for bound in self._bound + self._before}
         kept = [bound for bound in known.values() if bound.asked in asked]
         made: list[Bound] = []
         try:
             for text in dict.fromkeys(asked):
                 if not any(bound.asked == text for bound in kept):
-                    made += _bind(text, config, self._numbers, self._estate)
+                    made += self._bind(text, config)
         except BindError:
             for bound in made:
                 self._close(bound)
@@ -145,6 +149,18 @@ class Sockets:
         before, self._before = self._before, []
         for bound in before:
             bound.close()
+
+    def left_by(self, parent: int, channel: int) -> Inheritance:
+        """Return what another arbiter is to know, which takes these sockets over.
+
+        What the init system has passed on it is passed on again, and takes copies of its own.
+
+        Args:
+            parent: the process id of this one.
+            channel: the descriptor of the other one's end.
+        """
+        handed = tuple(bound.handed() for bound in self._bound if not self._inherited.has_passed(bound.asked))
+        return Inheritance(parent, channel, self._inherited.passed, handed)
 
     def hand_over(self) -> None:
         """Another arbiter has taken over: leave it the sockets' files."""
@@ -169,33 +185,46 @@ class Sockets:
         """
         for bound in self._bound + self._before:
             bound.close_others(listeners)
+        self._inherited.close()
 
     def close(self) -> None:
         """Close all; harmless when done twice."""
         for bound in {id(bound): bound for bound in self._bound + self._before}.values():
             self._close(bound)
         self._bound, self._before = [], []
+        self._inherited.close()
+
+    def _bind(self, text: str, config: Config) -> list[Bound]:
+        address = Address.parse(text)
+        try:
+            left = self._estate.take(text, address)
+        except OSError as error:
+            raise BindError(text, error.errno, f"what was handed down: {error.strerror or error}") from error
+        if address.kind == "fd":
+            name = self._inherited.name_of(text)
+            taken = [first for _, (first, *_) in left] or self._inherited.take(address, config)
+            return [Bound(text, listener, name=name, is_inherited=True) for listener in taken]
+        return _bind(text, address, config, self._numbers, left, self._estate)
 
     def _close(self, bound: Bound) -> None:
         bound.close(keeps_file=bound.file in self._files_of_others)
 
 
-def _bind(text: str, config: Config, numbers: Iterator[int], estate: Estate) -> list[Bound]:
-    address = Address.parse(text)
-    try:
-        taken = estate.take(text, address)
-    except OSError as error:
-        raise BindError(text, error.errno, f"what was handed down: {error.strerror or error}") from error
-    if taken and address.kind != "tcp":
-        return [Bound(text, _suited(first, config, address), one.file) for one, (first, *_) in taken]
-    if address.kind == "fd":
-        return [Bound(text, _adopt(address, config))]
+def _bind(
+    text: str,
+    address: Address,
+    config: Config,
+    numbers: Iterator[int],
+    left: Sequence[tuple[Handed, list[Listener]]],
+    estate: Estate,
+) -> list[Bound]:
     if address.kind == "unix":
-        return [_bind_unix(text, address, config)]
+        found = [Bound(text, _suited(first, config, address), one.file) for one, (first, *_) in left]
+        return found or [_bind_unix(text, address, config)]
     if config.dispatch == "reuseport" and sys.platform != "linux":
         reason = "needs Linux: elsewhere the kernel does not spread connections over such sockets"
         raise ConfigError("dispatch", config.source("dispatch"), reason, "reuseport")
-    groups = [found for _, found in taken] or _bind_tcp(address, config, estate)
+    groups = [listeners for _, listeners in left] or _bind_tcp(address, config, estate)
     every = [_suited(listener, config, address) for group in groups for listener in group]
     if config.dispatch != "reuseport":
         return [Bound(text, listener) for listener in every]
@@ -269,15 +298,14 @@ def _listen_tcp(family: int, where: tuple[object, ...], config: Config, *, joins
     except BaseException:
         sock.close()
         raise
-    return Listener(sock, _address_of(sock))
+    return Listener(sock, address_of(sock))
 
 
 def _suited(listener: Listener, config: Config, address: Address) -> Listener:
     """Have a socket that was handed down be as the settings say."""
     if address.kind == "tcp" and (config.reuse_port or config.dispatch == "reuseport"):
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    if address.kind != "fd":
-        listener.sock.listen(config.backlog)
+    listener.sock.listen(config.backlog)
     return listener
 
 
@@ -354,34 +382,3 @@ def _remove_stale(address: Address) -> None:
         except BlockingIOError:
             pass  # its backlog is full: somebody is there
     raise BindError(str(address), errno.EADDRINUSE, "another server answers there")
-
-
-# -- inherited ---------------------------------------------------------------
-
-
-def _adopt(address: Address, config: Config) -> Listener:
-    try:
-        sock = socket.socket(fileno=address.fd)
-    except OSError as error:
-        reason = "no such descriptor" if error.errno == errno.EBADF else "the descriptor is no socket"
-        raise BindError(str(address), error.errno, reason) from error
-    if sock.family not in _FAMILIES or sock.type != socket.SOCK_STREAM:
-        sock.detach()
-        raise BindError(str(address), None, "the descriptor is no TCP or Unix stream socket")
-    sock.set_inheritable(False)
-    sock.setblocking(False)
-    try:
-        # Who made it chose its backlog; a second listen(2) would change that.
-        if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            sock.listen(config.backlog)
-    except OSError as error:
-        sock.detach()
-        raise BindError(str(address), error.errno, error.strerror or str(error)) from error
-    return Listener(sock, _address_of(sock))
-
-
-def _address_of(sock: socket.socket) -> Address:
-    name = sock.getsockname()
-    if sock.family == socket.AF_UNIX:
-        return Address.of_unix(name)
-    return Address.of_tcp(name[0], name[1])

@@ -5,12 +5,15 @@ Decides what a text means; opens no socket and looks up no name.
 
 import dataclasses
 import ipaddress
+import re
 from typing import Final, Literal, Self
 
 from typing_extensions import override
 
 DEFAULT_PORT: Final = 8000
-_FORMS: Final = "HOST:PORT, [IPV6]:PORT, unix:PATH, unix:@NAME or fd://N"
+_FORMS: Final = "HOST:PORT, [IPV6]:PORT, unix:PATH, unix:@NAME, fd://N or fd://NAME"
+_FD_NAME: Final = re.compile(r"(?!\d+\Z)[!-+\--9;-~]{1,255}\Z", re.ASCII)
+"""What systemd takes for a name (LISTEN_FDNAMES), but for the comma, which divides addresses."""
 _UNIX_PATH_BYTES: Final = 107
 """sun_path holds 108 bytes, one of them the final NUL (unix(7))."""
 
@@ -24,7 +27,8 @@ class Address:
         host: for `tcp`, a name or an address, IPv6 without brackets.
         port: for `tcp`; 0 lets the system choose.
         path: for `unix`; a leading `@` stands for an abstract name.
-        fd: for `fd`, a descriptor that this process was born with.
+        fd: for `fd`, a descriptor that this process was born with; -1 where it has a name.
+        name: for `fd`, what the init system calls it.
     """
 
     kind: Literal["tcp", "unix", "fd"]
@@ -32,6 +36,7 @@ class Address:
     port: int = 0
     path: str = ""
     fd: int = -1
+    name: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -75,9 +80,11 @@ class Address:
     @classmethod
     def _parse_fd(cls, text: str) -> Self:
         digits = text.removeprefix("fd://")
-        if not _is_number(digits):
-            raise ValueError(f"{text!r} names no descriptor: say fd://N, N a number")
-        return cls("fd", fd=int(digits))
+        if _is_number(digits):
+            return cls("fd", fd=int(digits))
+        if not _FD_NAME.match(digits):
+            raise ValueError(f"{text!r} names no descriptor: say fd://N, N a number, or fd://NAME, as systemd calls it")
+        return cls("fd", name=digits)
 
     @classmethod
     def _parse_tcp(cls, text: str) -> Self:
@@ -107,7 +114,7 @@ class Address:
         if self.kind == "unix":
             return f"unix:{self.path}"
         if self.kind == "fd":
-            return f"fd://{self.fd}"
+            return f"fd://{self.name or self.fd}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 

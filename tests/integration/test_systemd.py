@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import time
 from collections.abc import Iterator
 
@@ -11,8 +12,8 @@ import pytest
 
 from support import gate, processes
 from support.client import get
-from support.server import Server, heeler
-from support.service_manager import ServiceManager
+from support.server import Server, StartError, heeler
+from support.service_manager import ServiceManager, passing
 
 _APP = """\
 import json, os
@@ -239,3 +240,56 @@ def test_a_daemon_says_which_process_it_is(systemd: ServiceManager, tmp_path: pa
         assert processes.wait_ended([pid], 10.0) == []
         processes.reap(pid)
     systemd.wait_for("STOPPING=1")
+
+
+# -- socket activation
+
+
+def test_passed_sockets_are_served_and_named() -> None:
+    """Each with the name that systemd has for it; `bind` is for a start without systemd."""
+    with socket.create_server(("127.0.0.1", 0)) as web, socket.create_server(("127.0.0.1", 0)) as admin:
+        python, fds = passing(web, admin, names="web:admin"), (web.fileno(), admin.fileno())
+        with Server("hello:app", python=python, pass_fds=fds) as server:
+            for sock, name in ((web, "web"), (admin, "admin")):
+                address = "{}:{}".format(*sock.getsockname())
+                assert f"socket inherited address={address} name={name}" in server.log()
+                assert get(sock.getsockname()).status == 200
+
+
+def test_a_passed_socket_is_meant_by_its_name() -> None:
+    """Beside another address; what is not meant is not served, and the log says so."""
+    with socket.create_server(("127.0.0.1", 0)) as web, socket.create_server(("127.0.0.1", 0)) as admin:
+        python, fds = passing(web, admin, names="web:admin"), (web.fileno(), admin.fileno())
+        with Server("hello:app", bind=("fd://admin", "127.0.0.1:0"), python=python, pass_fds=fds) as server:
+            assert server.addresses[0] == "{}:{}".format(*admin.getsockname())
+            assert len(server.addresses) == 2
+            assert get(admin.getsockname()).status == 200
+            assert "socket not served name=web" in server.log()
+
+
+def test_a_passed_socket_comes_back_with_a_later_reload() -> None:
+    """A reload gives it up, and the next one serves it again: its number has not become something else's."""
+    files = {"app.py": _APP, "heeler.conf.py": "bind = ['fd://web', 'unix:x.sock']"}
+    with socket.create_server(("127.0.0.1", 0)) as web:
+        python = passing(web, names="web")
+        with Server("app:app", bind=(), python=python, pass_fds=(web.fileno(),), files=files) as server:
+            for count, bind in enumerate(("['unix:x.sock']", "['unix:x.sock', 'fd://web']"), 1):
+                server.write("heeler.conf.py", f"bind = {bind}")
+                server.signal(signal.SIGHUP)
+                server.wait_for_log("reload done", count)
+            assert get(web.getsockname()).status == 200
+            assert get(str(server.directory / "x.sock")).status == 200
+
+
+def test_a_name_that_systemd_has_not_passed_is_refused() -> None:
+    """Status 69, and one line that has the names that there are."""
+    done = heeler("hello:app", "-b", "fd://web")
+    assert done.status == 69
+    assert done.stderr == (
+        "heeler: error: cannot listen on fd://web: no socket of that name was passed;"
+        " there are no names (LISTEN_FDNAMES)\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        python = passing(sock, names="admin")
+        with pytest.raises(StartError, match="no socket of that name was passed; there is: admin"):
+            Server("hello:app", bind=("fd://web",), python=python, pass_fds=(sock.fileno(),)).__enter__()

@@ -7,12 +7,26 @@ import os
 import pathlib
 import socket
 import struct
+import sys
 import tempfile
 import time
 from types import TracebackType
 from typing import Final, Self
 
 WAIT_S: Final = 15.0
+_LAUNCHER: Final = """\
+import os, runpy, sys
+fds = [os.dup(int(fd)) for fd in sys.argv[1].split(",")]  # none of them has the number that another one is to get
+high = [os.dup2(fd, 100 + at) for at, fd in enumerate(fds)]
+ready = sys.argv.index("--ready-fd") + 1
+sys.argv[ready] = str(os.dup2(int(sys.argv[ready]), 99))
+for at, fd in enumerate(high):
+    os.dup2(fd, 3 + at)
+    os.close(fd)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=sys.argv[2])
+sys.argv[:] = ["heeler", *sys.argv[5:]]
+runpy.run_module("heeler", run_name="__main__")
+"""
 _UCRED: Final = struct.Struct("3i")
 _NUMBERS: Final = itertools.count(1)
 
@@ -124,6 +138,16 @@ class ServiceManager:
         self._directory.rmdir()
         if error is not None:
             error.add_note(f"--- systemd has heard: {self.said()}")
+
+
+def passing(*socks: socket.socket, names: str | None = None) -> tuple[str, ...]:
+    """Return what stands before `-m heeler` to start it with passed sockets: for `Server`, with their `pass_fds`.
+
+    Args:
+        socks: in their order.
+        names: the variable LISTEN_FDNAMES.
+    """
+    return (sys.executable, "-c", _LAUNCHER, ",".join(str(one.fileno()) for one in socks), names or "")
 
 
 def _holds(heard: Heard, assignment: str) -> bool:

@@ -29,8 +29,9 @@ SOCKETS = (
         "bind",
         _bind,
         "127.0.0.1:8000",
-        "Where to listen: `HOST:PORT`, `[V6]:PORT`, `unix:PATH`, `unix:@ABSTRACT` or `fd://N`."
-        " May be repeated. Sockets passed by systemd (LISTEN_FDS) take its place.",
+        "Where to listen: `HOST:PORT`, `[V6]:PORT`, `unix:PATH`, `unix:@ABSTRACT`, `fd://N`"
+        " or `fd://NAME`. May be repeated. Sockets passed by systemd (LISTEN_FDS) take its place,"
+        " unless one of them is meant by its NAME (LISTEN_FDNAMES).",
         "Sockets",
         cli=("--bind", "-b"),
         env=("PORT",),

@@ -4,6 +4,7 @@ import pytest
 
 from heeler.arbiter.inheritance import VARIABLE, Handed, Inheritance
 from heeler.arbiter.launch import command
+from heeler.arbiter.listen_fds import Passed
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ def test_the_command_line_is_what_it_was(orig_argv: list[str], again: list[str])
 def test_what_is_left_arrives_once_and_with_nobody_else() -> None:
     """The variable is good for one process, and gone once it was read."""
     handed = (Handed("127.0.0.1:80", (900, 901)), Handed("unix:x", (902,), (7, 8)))
-    left = Inheritance(41, 903, (900,), handed)
+    left = Inheritance(41, 903, (Passed(904), Passed(905, "web")), handed)
     environ = {VARIABLE: left.as_text(42)}
     assert Inheritance.take(environ, 42) == left
     assert environ == {}

@@ -19,6 +19,8 @@ from heeler.workers.address import Address
         ("unix:///run/x.sock", "unix:/run/x.sock", "unix:/run/x.sock"),
         ("unix:@x", "unix:@x", "unix:@x"),
         ("fd://3", "fd://3", "fd://3"),
+        ("fd://web", "fd://web", "fd://web"),
+        ("fd://app@1.socket", "fd://app@1.socket", "fd://app@1.socket"),
     ],
 )
 def test_every_form_has_one_canonical_text(text: str, canonical: str, url: str) -> None:
@@ -43,7 +45,10 @@ def test_every_form_has_one_canonical_text(text: str, canonical: str, url: str) 
         ("/run/x.sock", "unix:PATH"),
         ("unix:", "unix:PATH"),
         ("unix:" + "x" * 108, "at most 107"),
-        ("fd://x", "fd://N"),
+        ("fd://x:y", "fd://NAME"),
+        ("fd://x,y", "fd://NAME"),
+        ("fd://12345678901", "fd://N"),
+        ("fd://" + "x" * 256, "fd://NAME"),
         ("fd://", "fd://N"),
     ],
 )
