@@ -18,6 +18,7 @@ from heeler.arbiter import daemon, events, sockets, tcp_migration
 from heeler.arbiter.config import init_system
 from heeler.arbiter.config.init_system import InitSystem
 from heeler.arbiter.config.loader import Loaded
+from heeler.arbiter.fd_store import FdStore
 from heeler.arbiter.generations import Generations
 from heeler.arbiter.launch import Launch
 from heeler.arbiter.notify_socket import NotifySocket
@@ -114,7 +115,8 @@ class Arbiter:
         self._config: Final = loaded.config
         self._init: Final = init
         self._notify: Final = NotifySocket(init.notify_socket, self._say_unheard)
-        self._sockets: Final = sockets.Sockets(init.passed, predecessor.inheritance.handed if predecessor else ())
+        self._store: Final = FdStore(self._notify, init.passed, is_wanted=self._config.fd_store)
+        self._sockets: Final = sockets.Sockets(self._store, predecessor.inheritance.handed if predecessor else ())
         self._report: Final = report
         self._ready_fd: Final = ready_fd
         self._lifeline: Final = lifeline
@@ -176,6 +178,7 @@ class Arbiter:
             end = supervisor.run()
         except Exception as error:  # a fault of ours: the children notice that we are gone, and drain
             event(generations.logs.error, logging.CRITICAL, "arbiter failed", exc_info=error)
+            self._store.freeze()
             return ExitStatus.INTERNAL
         finally:
             supervisor.close()

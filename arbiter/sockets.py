@@ -15,9 +15,9 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
+from heeler.arbiter.fd_store import FdStore, name_of
 from heeler.arbiter.inheritance import Estate, Handed, Inheritance
-from heeler.arbiter.inherited_sockets import InheritedSockets, address_of
-from heeler.arbiter.listen_fds import Passed
+from heeler.arbiter.inherited_sockets import InheritedSockets, address_of, adopt
 from heeler.arbiter.port_holder import holder_of
 from heeler.arbiter.socket_group import SocketGroup
 from heeler.plugins.config import Config
@@ -86,14 +86,15 @@ class Sockets:
     """The listening sockets of a server.
 
     Args:
-        passed: what the init system has passed on, to this arbiter or to the first of its line.
+        store: what the init system has passed on, to this arbiter or to the first of its line, and what it is to keep.
         handed: what another arbiter has handed down, and still uses itself.
 
     Resource handling: `close` closes them all and removes the files of those that have one.
     """
 
-    def __init__(self, passed: Sequence[Passed] = (), handed: Sequence[Handed] = ()) -> None:
-        self._inherited: Final = InheritedSockets(passed)
+    def __init__(self, store: FdStore, handed: Sequence[Handed] = ()) -> None:
+        self._store: Final = store
+        self._inherited: Final = InheritedSockets(store.others)
         self._estate = Estate(handed)
         self._files_of_others = {one.file for one in handed}
         self._bound: list[Bound] = []
@@ -127,6 +128,8 @@ class Sockets:
         known = {id(bound): bound for bound in self._bound + self._before}
         kept = [bound for bound in known.values() if bound.asked in asked]
         made: list[Bound] = []
+        if not known:
+            self._store.give_up(asked)  # one of them may have the port that another address wants
         try:
             for text in dict.fromkeys(asked):
                 if not any(bound.asked == text for bound in kept):
@@ -142,6 +145,7 @@ class Sockets:
                 bound.close()
         rest = [Bound(one.asked, each, one.file) for one, found in self._estate.take_rest() for each in found]
         self._before = self._before + rest
+        self._have_kept()
 
     def take_over(self) -> None:
         """The arbiter that has handed down sockets needs them no more: all is ours, and what nobody wants is closed."""
@@ -149,6 +153,7 @@ class Sockets:
         before, self._before = self._before, []
         for bound in before:
             bound.close()
+        self._have_kept()
 
     def left_by(self, parent: int, channel: int) -> Inheritance:
         """Return what another arbiter is to know, which takes these sockets over.
@@ -163,8 +168,9 @@ class Sockets:
         return Inheritance(parent, channel, self._inherited.passed, handed)
 
     def hand_over(self) -> None:
-        """Another arbiter has taken over: leave it the sockets' files."""
+        """Another arbiter has taken over: leave it the sockets' files, and what the init system keeps."""
         self._files_of_others = {bound.file for bound in self._bound}
+        self._store.freeze()
 
     def settle(self, *, keep_new: bool) -> None:
         """End a reload: close what only the earlier settings, or (not `keep_new`) only the later ones, asked for."""
@@ -176,6 +182,7 @@ class Sockets:
         for bound in before:
             if bound not in self._bound:
                 bound.close()
+        self._have_kept()
 
     def keep_only(self, listeners: Sequence[Listener]) -> None:
         """Close all others and leave their files. Process: a child, right after the fork.
@@ -191,8 +198,17 @@ class Sockets:
         """Close all; harmless when done twice."""
         for bound in {id(bound): bound for bound in self._bound + self._before}.values():
             self._close(bound)
-        self._bound, self._before = [], []
+        if self._bound:
+            self._bound, self._before = [], []
+            self._have_kept()
         self._inherited.close()
+
+    def _have_kept(self) -> None:
+        listeners: dict[str, list[Listener]] = {}
+        for bound in {id(bound): bound for bound in self._bound + self._before}.values():
+            if Address.parse(bound.asked).kind != "fd":
+                listeners.setdefault(bound.asked, []).extend(bound.own or [bound.listener])
+        self._store.keep(listeners)
 
     def _bind(self, text: str, config: Config) -> list[Bound]:
         address = Address.parse(text)
@@ -204,6 +220,10 @@ class Sockets:
             name = self._inherited.name_of(text)
             taken = [first for _, (first, *_) in left] or self._inherited.take(address, config)
             return [Bound(text, listener, name=name, is_inherited=True) for listener in taken]
+        if not left:
+            if found := _take_up(text, address, self._store.take(text), config, self._numbers):
+                return found
+            self._store.forget(name_of(text))  # what it has is of no use any more
         return _bind(text, address, config, self._numbers, left, self._estate)
 
     def _close(self, bound: Bound) -> None:
@@ -228,10 +248,7 @@ def _bind(
     every = [_suited(listener, config, address) for group in groups for listener in group]
     if config.dispatch != "reuseport":
         return [Bound(text, listener) for listener in every]
-    made = [
-        Bound(text, first, group=SocketGroup(first, functools.partial(_join, first, config), numbers, others))
-        for first, *others in groups
-    ]
+    made = [Bound(text, first, group=_group(first, config, numbers, others)) for first, *others in groups]
     try:
         for bound in made:
             bound.of(config.workers)
@@ -240,6 +257,36 @@ def _bind(
             bound.close()
         raise BindError(str(address), error.errno, _why_not(error, address)) from error
     return made
+
+
+def _group(first: Listener, config: Config, numbers: Iterator[int], others: Sequence[Listener] = ()) -> SocketGroup:
+    return SocketGroup(first, functools.partial(_join, first, config), numbers, others)
+
+
+def _take_up(text: str, address: Address, fds: Sequence[int], config: Config, numbers: Iterator[int]) -> list[Bound]:
+    """Return what an earlier arbiter has bound; nothing where that cannot be served."""
+    listeners = []
+    for fd in fds:
+        try:
+            listeners.append(adopt(fd, address, config))
+        except BindError:
+            os.close(fd)
+    file = None
+    if listeners and address.kind == "unix" and not address.is_abstract:
+        try:
+            found = os.lstat(address.path)
+        except OSError:  # nobody can connect to it
+            for listener in listeners:
+                listener.close()
+            return []
+        file = (found.st_dev, found.st_ino)
+    if config.dispatch != "reuseport" or address.kind != "tcp":
+        return [Bound(text, one, file, name=name_of(text), is_inherited=True) for one in listeners]
+    at = {str(one.address): [each for each in listeners if each.address == one.address] for one in listeners}
+    groups = [_group(first, config, numbers, others) for first, *others in at.values()]
+    for group in groups:
+        group.listeners[0].sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return [Bound(text, group.listeners[0], group=group, name=name_of(text), is_inherited=True) for group in groups]
 
 
 # -- TCP ---------------------------------------------------------------------

@@ -1,17 +1,19 @@
 """What the server tells systemd, as systemd hears it: on a real socket for datagrams."""
 
+import contextlib
 import json
 import os
 import pathlib
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from support import gate, processes
-from support.client import get
+from support.client import Client, get
 from support.server import Server, StartError, heeler
 from support.service_manager import ServiceManager, passing
 
@@ -252,7 +254,7 @@ def test_passed_sockets_are_served_and_named() -> None:
         with Server("hello:app", python=python, pass_fds=fds) as server:
             for sock, name in ((web, "web"), (admin, "admin")):
                 address = "{}:{}".format(*sock.getsockname())
-                assert f"socket inherited address={address} name={name}" in server.log()
+                server.wait_for_log(f"socket inherited address={address} name={name}")
                 assert get(sock.getsockname()).status == 200
 
 
@@ -264,7 +266,7 @@ def test_a_passed_socket_is_meant_by_its_name() -> None:
             assert server.addresses[0] == "{}:{}".format(*admin.getsockname())
             assert len(server.addresses) == 2
             assert get(admin.getsockname()).status == 200
-            assert "socket not served name=web" in server.log()
+            server.wait_for_log("socket not served name=web")
 
 
 def test_a_passed_socket_comes_back_with_a_later_reload() -> None:
@@ -293,3 +295,88 @@ def test_a_name_that_systemd_has_not_passed_is_refused() -> None:
         python = passing(sock, names="admin")
         with pytest.raises(StartError, match="no socket of that name was passed; there is: admin"):
             Server("hello:app", bind=("fd://web",), python=python, pass_fds=(sock.fileno(),)).__enter__()
+
+
+# -- sockets that systemd keeps
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("args", [(), ("--dispatch", "request"), ("--dispatch", "reuseport"), ("unix",)])
+def test_a_crash_of_the_arbiter_turns_nobody_away(
+    systemd: ServiceManager, tmp_path: pathlib.Path, args: tuple[str, ...]
+) -> None:
+    """Who connects while there is no server waits in the queues that systemd keeps, and the next server answers."""
+    path = tmp_path / "x.sock"
+    bind, options = ((f"unix:{path}",), ()) if args == ("unix",) else (("127.0.0.1:0",), args)
+    sockets = 2 if "reuseport" in args else 1
+    options = ("-w", "2", "--fd-store", *options)
+    with Server("hello:app", *options, bind=bind, env=systemd.env, exit_status=None) as server:
+        kept = [systemd.wait_for("FDSTORE=1") for _ in range(sockets)]
+        systemd.wait_for("READY=1")
+        address = str(path) if args == ("unix",) else server.address
+        family = processes.children_of(server.pid)
+        server.signal(signal.SIGKILL)
+        server.wait()
+        assert processes.wait_ended(family, 15.0) == []
+    names = ":".join(heard.value("FDNAME") or "" for heard in kept)
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(socket.socket(fileno=heard.fds[0])) for heard in kept]
+        clients = [stack.enter_context(Client(address)) for _ in range(8)]
+        for client in clients:
+            client.send(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        python, fds = passing(*socks, names=names), [one.fileno() for one in socks]
+        server = Server("hello:app", *options, bind=bind, env=systemd.env, python=python, pass_fds=fds)
+        with server:
+            assert address == str(path) or server.address == address
+            assert [client.read_response().status for client in clients] == [200] * 8
+            assert server.stop() == 0
+            systemd.wait_for("FDSTOREREMOVE=1", f"FDNAME={kept[0].value('FDNAME')}")
+            systemd.wait_for("STOPPING=1")
+        assert not path.exists()
+
+
+def test_systemd_keeps_what_is_bound_after_a_reload(systemd: ServiceManager) -> None:
+    """What the new settings bind too, and no more what only the old ones did; a reload that fails changes nothing."""
+    files = {"app.py": _APP, "heeler.conf.py": "bind = ['unix:a.sock', 'unix:b.sock']; fd_store = True"}
+    with Server("app:app", bind=(), env=systemd.env, files=files, tracebacks=True) as server:
+        systemd.wait_for("READY=1")
+        assert systemd.said("FDNAME") == ["FDNAME=heeler-bind-unix%3Aa.sock", "FDNAME=heeler-bind-unix%3Ab.sock"]
+        for app, end in (("1 / 0", "reload failed"), (_APP, "reload done")):
+            systemd.forget()
+            server.write("app.py", app)
+            server.write("heeler.conf.py", "bind = ['unix:c.sock', 'unix:b.sock']; fd_store = True")
+            server.signal(signal.SIGHUP)
+            server.wait_for_log(end)
+            systemd.wait_for("READY=1")
+            gone = "c" if end == "reload failed" else "a"
+            assert systemd.said("FDSTORE", "FDNAME", "FDSTOREREMOVE") == [
+                *("FDSTORE=1", "FDNAME=heeler-bind-unix%3Ac.sock"),
+                *("FDSTOREREMOVE=1", f"FDNAME=heeler-bind-unix%3A{gone}.sock"),
+            ]
+
+
+def test_what_was_kept_and_is_not_wanted_any_more_is_given_up(systemd: ServiceManager) -> None:
+    """The settings have changed since: the port is free for whoever asks for it now."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        host, port = sock.getsockname()
+        python = passing(sock, names=f"heeler-bind-elsewhere%3A{port}")
+        with Server("hello:app", "--fd-store", env=systemd.env, python=python, pass_fds=(sock.fileno(),)) as server:
+            assert server.address != (host, port)
+            systemd.wait_for("READY=1")
+            said = systemd.said("FDSTORE", "FDSTOREREMOVE", "FDNAME")
+            assert said == [
+                *("FDSTOREREMOVE=1", f"FDNAME=heeler-bind-elsewhere%3A{port}"),
+                *("FDSTORE=1", "FDNAME=heeler-bind-127.0.0.1%3A0"),
+            ]
+
+
+def test_systemd_keeps_nothing_unless_it_is_asked_to(systemd: ServiceManager) -> None:
+    """What a socket unit has made is its own; what the server binds is gone with it."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        passed = passing(sock, names="web")
+        for args, python, fds in (((), (sys.executable,), ()), (("--fd-store",), passed, (sock.fileno(),))):
+            with Server("hello:app", *args, env=systemd.env, python=python, pass_fds=fds) as server:
+                assert get(server.address).status == 200
+                assert server.stop() == 0
+            systemd.hear_all()
+            assert systemd.said("FDSTORE", "FDSTOREREMOVE") == []

@@ -124,20 +124,26 @@ class ServiceManager:
         lines = [line for heard in self.heard for line in heard.lines]
         return [line for line in lines if not names or line.partition("=")[0] in names]
 
+    def forget(self) -> None:
+        """Forget what was heard, and close what came along."""
+        for fd in [fd for heard in self.heard for fd in heard.fds]:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        self.heard.clear()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for fd in [fd for heard in self.heard for fd in heard.fds]:
-            with contextlib.suppress(OSError):
-                os.close(fd)
+        said = self.said()
+        self.forget()
         self._sock.close()
         (self._directory / "notify").unlink(missing_ok=True)
         self._directory.rmdir()
         if error is not None:
-            error.add_note(f"--- systemd has heard: {self.said()}")
+            error.add_note(f"--- systemd has heard: {said}")
 
 
 def passing(*socks: socket.socket, names: str | None = None) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Settings of the server as a service of systemd."""
 
-from heeler.plugins.parse import choice
+from heeler.plugins.parse import boolean, choice
 from heeler.plugins.setting import Setting
 
 SYSTEMD = (
@@ -14,6 +14,18 @@ SYSTEMD = (
         metavar="WHEN",
         reloadable=False,
         gunicorn="Gunicorn says so before it has forked a worker.",
+    ),
+    Setting(
+        "fd_store",
+        boolean,
+        False,
+        "Have systemd keep a copy of each listening socket that the server binds, and take it up again when it is"
+        " started after a crash. The unit needs `FileDescriptorStoreMax`.",
+        "systemd",
+        cli=("--fd-store",),
+        flag=True,
+        reloadable=False,
+        gunicorn="Gunicorn has none.",
     ),
 )
 """As a service of systemd."""
