@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-COMMANDS: Final = ("run", "config", "workers", "status", "conformance", "new-worker")
+COMMANDS: Final = ("run", "config", "workers", "status", "conformance", "new-worker", "systemd-unit")
 """The first words that are commands; any other first word is an application."""
 
 
@@ -65,6 +65,10 @@ def _command(words: list[str]) -> Callable[[], int]:
         from heeler.arbiter.commands import new_worker
 
         return lambda: new_worker.run(rest)
+    if name == "systemd-unit":
+        from heeler.arbiter.commands import systemd_unit
+
+        return lambda: systemd_unit.run(rest)
     from heeler.arbiter.commands import serve
 
     return lambda: serve.run(rest)

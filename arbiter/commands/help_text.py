@@ -20,6 +20,7 @@ _USAGE: Final = {
        heeler status [--json] [--pid N | --pidfile FILE]
        heeler conformance -k NAME [--json] [--html FILE] [CHECK ...]
        heeler new-worker NAME [--directory DIRECTORY]
+       heeler systemd-unit APP [--socket] [--systemd VERSION] [options]
        heeler --version""",
     "config": "heeler config [KEY] [--json] [--changed] [options]",
     "workers": "heeler workers [--json]",
@@ -27,6 +28,7 @@ _USAGE: Final = {
     "conformance": "heeler conformance -k NAME [-k NAME ...] [--json] [--html FILE] [--full] [--jobs N]"
     " [--send TEXT --expect TEXT] [CHECK ...] [-- OPTIONS]\n       heeler conformance --list",
     "new-worker": "heeler new-worker NAME [--directory DIRECTORY]",
+    "systemd-unit": "heeler systemd-unit APP [--socket] [--systemd VERSION] [options]",
 }
 
 _ABOUT: Final = {
@@ -42,12 +44,15 @@ _ABOUT: Final = {
     " what --expect says. OPTIONS are settings of the servers.",
     "new-worker": "Write a distribution with a worker class called NAME, with a setting and tests that pass as written:"
     " into DIRECTORY, or heeler-NAME here.",
+    "systemd-unit": "Print the unit with which systemd runs APP from here, with these settings; with --socket, that of"
+    " the sockets. It is made for the systemd that is installed, or for VERSION. The options are those of"
+    " `heeler run`.",
 }
 
 
 def run(name: str, argv: Sequence[str]) -> int:
     """Print the help of a command."""
-    settings = _settings(argv) if name in ("run", "config") else ()
+    settings = _settings(argv) if name in ("run", "config", "systemd-unit") else ()
     made = flags.parser(settings, _USAGE[name])
     made.description = _ABOUT[name]
     if name == "run":
@@ -58,7 +63,7 @@ def run(name: str, argv: Sequence[str]) -> int:
 
 def _settings(argv: Sequence[str]) -> Sequence[Setting]:
     """Return the core's settings and the chosen worker class's; help is given even where they cannot be read."""
-    rest = tuple(word for word in argv if word not in ("--help", "-h", "--json", "--changed"))
+    rest = tuple(word for word in argv if word not in ("--help", "-h", "--json", "--changed", "--socket", "--systemd"))
     try:
         return Sources(rest, dict(os.environ), Path.cwd(), needs_application=False).load().settings
     except HeelerError as error:
