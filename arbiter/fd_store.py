@@ -26,19 +26,27 @@ class FdStore:
         notify: the way to it.
         passed: all that it has passed to this process.
         is_wanted: whether it is to keep anything.
+        kept: the names of what it keeps already, for the arbiter whose place this one takes.
     """
 
-    def __init__(self, notify: NotifySocket, passed: Sequence[Passed], *, is_wanted: bool) -> None:
+    def __init__(
+        self, notify: NotifySocket, passed: Sequence[Passed], *, is_wanted: bool, kept: Sequence[str] = ()
+    ) -> None:
         self._notify: Final = notify
         self._is_wanted: Final = is_wanted
         self._given_back: Final[dict[str, list[int]]] = {}
         for one in passed:
             if one.name.startswith(_PREFIX):
                 self._given_back.setdefault(one.name, []).append(one.fd)
-        self._kept: dict[str, list[Listener]] = {name: [] for name in self._given_back}
+        self._kept: dict[str, list[Listener]] = {name: [] for name in (*self._given_back, *kept)}
         self._is_frozen = False
         self.others: Final = tuple(one for one in passed if not one.name.startswith(_PREFIX))
         """What was passed and has never been here."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of what it keeps."""
+        return tuple(self._kept)
 
     def take(self, asked: str) -> list[int]:
         """Return the descriptors that an earlier arbiter has stored for an address; they are the caller's now."""
@@ -74,7 +82,7 @@ class FdStore:
                     self._notify.send("FDSTORE=1", f"FDNAME={name_of(asked)}", sockets=[listener.sock])
 
     def freeze(self) -> None:
-        """Leave all as it is: the arbiter ends by a fault, and its successor is to find the sockets."""
+        """Leave all as it is: the arbiter ends by a fault, and the next one is to find the sockets, or it has them."""
         self._is_frozen = True
 
 

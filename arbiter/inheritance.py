@@ -45,12 +45,14 @@ class Inheritance:
         channel: the descriptor of the new one's end.
         activated: the sockets that an init system has passed, in its order and by its names.
         handed: the other ones.
+        stored: the names of those that an init system keeps copies of.
     """
 
     parent: int
     channel: int
     activated: tuple[Passed, ...] = ()
     handed: tuple[Handed, ...] = ()
+    stored: tuple[str, ...] = ()
 
     def as_text(self, pid: int) -> str:
         """Return the value of the variable, for the process `pid`."""
@@ -79,7 +81,7 @@ class Inheritance:
                 for one in told["handed"]
             )
             activated = tuple(Passed(int(fd), str(name)) for fd, name in told["activated"])
-            found = cls(int(told["parent"]), int(told["channel"]), activated, handed)
+            found = cls(int(told["parent"]), int(told["channel"]), activated, handed, tuple(told["stored"]))
         except (ValueError, KeyError, TypeError):
             return None
         for fd in found._fds:

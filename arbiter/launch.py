@@ -23,12 +23,14 @@ class Launch:
         environ: the variables.
         directory: the working directory, as the shell that started the command called it.
         umask: as it was.
+        pid: of the process, which may be in the background since under another one.
     """
 
     argv: tuple[str, ...]
     environ: Mapping[str, str]
     directory: str
     umask: int
+    pid: int
 
     @classmethod
     def of_this_process(cls) -> Self:
@@ -36,13 +38,13 @@ class Launch:
         umask = os.umask(0o077)
         os.umask(umask)
         environ = {name: value for name, value in os.environ.items() if name not in _ACTIVATION}
-        return cls(command(sys.orig_argv, sys.executable), environ, _directory(environ), umask)
+        return cls(command(sys.orig_argv, sys.executable), environ, _directory(environ), umask, os.getpid())
 
-    def execute(self, changes: Mapping[str, str]) -> NoReturn:
+    def execute(self, changes: Mapping[str, str | None]) -> NoReturn:
         """Execute the command in the place of this process.
 
         Args:
-            changes: variables that it gets besides.
+            changes: variables that it gets besides; one that is None it does not get.
 
         Process: a child, right after the fork.
 
@@ -51,8 +53,8 @@ class Launch:
         """
         os.umask(self.umask)
         os.chdir(self.directory)
-        environ = {**self.environ, **changes}
-        if environ.get("WATCHDOG_PID") == str(os.getppid()):  # systemd watches whoever is the main process
+        environ = {name: value for name, value in {**self.environ, **changes}.items() if value is not None}
+        if environ.get("WATCHDOG_PID") == str(self.pid):  # systemd watches whoever is the main process
             environ["WATCHDOG_PID"] = str(os.getpid())
         os.execve(self.argv[0], self.argv, environ)  # noqa: S606 - what the operator has started, and no shell
 

@@ -13,7 +13,7 @@ from typing import Final
 
 _AGAIN_S: Final = 0.2
 """How soon what found no room is sent again."""
-_MOST_UNSENT: Final = 64
+_MOST_UNSENT: Final = 1024
 """How many datagrams wait for room; of more, the oldest are lost."""
 
 
@@ -24,13 +24,20 @@ class NotifySocket:
         address: a path, or `@NAME` for an abstract name; None where nobody wants to hear.
         on_failure: called with the reason, once, when something does not arrive.
         clock: monotonic seconds.
+        is_held: whether nothing is to be sent before `release`: whoever listens would not believe this process yet.
 
     Resource handling: `close` at the end, and in every child.
     """
 
     def __init__(
-        self, address: str | None, on_failure: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self,
+        address: str | None,
+        on_failure: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        is_held: bool = False,
     ) -> None:
+        self.is_held = is_held
         self._address: Final = address
         self._on_failure: Final = on_failure
         self._clock: Final = clock
@@ -58,14 +65,19 @@ class NotifySocket:
         if len(self._unsent) == 1:
             self._send_waiting()
 
+    def release(self) -> None:
+        """Send what was held back, and from now on at once."""
+        self.is_held = False
+        self._send_waiting()
+
     def tick(self) -> None:
         """Send what waits, if it is time."""
         if self._unsent and self._clock() >= self._again_at:
             self._send_waiting()
 
     def deadline(self) -> float | None:
-        """Return when `tick` must be called at the latest; None if nothing waits."""
-        return self._again_at if self._unsent else None
+        """Return when `tick` must be called at the latest; None if nothing waits for room."""
+        return self._again_at if self._unsent and not self.is_held else None
 
     def close(self) -> None:
         """Close it. Process: a child too, right after the fork; it has nothing to say."""
@@ -75,7 +87,7 @@ class NotifySocket:
             self._socket = None
 
     def _send_waiting(self) -> None:
-        while self._unsent:
+        while self._unsent and not self.is_held:
             try:
                 self._send(*self._unsent[0])
             except BlockingIOError:

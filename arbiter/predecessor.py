@@ -9,7 +9,7 @@ from typing import Final
 from heeler.arbiter.inheritance import Inheritance
 from heeler.plugins.errors import HeelerError
 from heeler.plugins.exit_status import ExitStatus
-from heeler.workers.messages import BootFailed, Complete, Counts, Ready, TakenOver, TakeOver
+from heeler.workers.messages import Announced, BootFailed, Complete, Counts, Ready, TakenOver, TakeOver
 
 
 class Predecessor:
@@ -53,11 +53,17 @@ class Predecessor:
         """The start has failed; False if nobody waits to hear of it."""
         return self.fileno() != -1 and self._channel.send(BootFailed(int(status), text))
 
-    def hear(self, take_over: Callable[[], None], count: Callable[[Mapping[str, Sequence[int]]], None]) -> None:
+    def hear(
+        self,
+        take_over: Callable[[], None],
+        announced: Callable[[], None],
+        count: Callable[[Mapping[str, Sequence[int]]], None],
+    ) -> None:
         """Take in what it says, up to its end; then it is closed here, too.
 
         Args:
             take_over: called once all is ours: it has said so, or has died. May be called twice.
+            announced: called once an init system knows of it: that was told, or nobody can tell it any more.
             count: called with what it has counted.
 
         Raises:
@@ -68,12 +74,15 @@ class Predecessor:
                 if isinstance(message, TakeOver):
                     take_over()
                     self._channel.send(TakenOver())
+                elif isinstance(message, Announced):
+                    announced()
                 elif isinstance(message, Counts):
                     count(message.counters)
         except ValueError:
             return  # of a version that says more
         except EOFError:
             self.close()
+            announced()
             take_over()
 
     def close(self) -> None:

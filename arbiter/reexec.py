@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn, assert_never
 
 from heeler.arbiter import events, forking, signals, succession
+from heeler.arbiter.config import init_system
 from heeler.arbiter.generations import Generations
 from heeler.arbiter.inheritance import VARIABLE, Inheritance
 from heeler.arbiter.launch import Launch
@@ -23,7 +24,7 @@ from heeler.arbiter.succession import Succession
 from heeler.plugins.exit_status import ExitStatus
 from heeler.workers.channel import Channel
 from heeler.workers.logs import event
-from heeler.workers.messages import BootFailed, Counts, Message
+from heeler.workers.messages import Announced, BootFailed, Counts, Message
 from heeler.workers.scoreboard import Reexec as Shown
 from heeler.workers.scoreboard import Scoreboard
 
@@ -43,13 +44,15 @@ class Means:
     Args:
         launch: how the command was started; None where a program serves, which cannot be started again.
         pidfile: None where there is none.
+        went: called with how it stands.
         handed_over: called with the new arbiter's process id once that has taken over and the pid file is right,
-            right before the old one begins to drain.
+            right before the old one begins to drain; and with what it calls once all who have to know do.
     """
 
     launch: Launch | None = None
     pidfile: PidFile | None = None
-    handed_over: Callable[[int], None] = lambda _pid: None
+    went: Callable[[succession.Show], None] = lambda _step: None
+    handed_over: Callable[[int, Callable[[], None]], None] = lambda _pid, then: then()
 
 
 class Reexec:
@@ -167,6 +170,7 @@ class Reexec:
                     self._hand_over()
                 case succession.Show(at):
                     self._board.set("reexec", Shown[at.upper()])
+                    self._means.went(action)
                 case events.Log():
                     self._log(action)
                 case _:
@@ -234,7 +238,7 @@ class Reexec:
     def _hand_over(self) -> None:
         self._sockets.hand_over()
         self._tell_counts()
-        self._means.handed_over(self._pid)
+        self._means.handed_over(self._pid, lambda: self._tell(Announced()))
         self._step_down()
 
     def _tell_counts(self) -> None:
@@ -298,4 +302,5 @@ def _be_checked(stderr: int, launch: Launch) -> NoReturn:
     os.set_blocking(stderr, True)
     os.dup2(null, 1)
     os.dup2(stderr, 2)
-    launch.execute({"HEELER_CHECK_CONFIG": "1"})
+    # The application is imported: it is not to tell an init system anything.
+    launch.execute({"HEELER_CHECK_CONFIG": "1", **dict.fromkeys(init_system.VARIABLES)})

@@ -20,6 +20,7 @@ from heeler.arbiter.config.init_system import InitSystem
 from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.fd_store import FdStore
 from heeler.arbiter.generations import Generations
+from heeler.arbiter.inheritance import Inheritance
 from heeler.arbiter.launch import Launch
 from heeler.arbiter.notify_socket import NotifySocket
 from heeler.arbiter.pidfile import PidFile
@@ -114,9 +115,10 @@ class Arbiter:
         self._loaded: Final = loaded
         self._config: Final = loaded.config
         self._init: Final = init
-        self._notify: Final = NotifySocket(init.notify_socket, self._say_unheard)
-        self._store: Final = FdStore(self._notify, init.passed, is_wanted=self._config.fd_store)
-        self._sockets: Final = sockets.Sockets(self._store, predecessor.inheritance.handed if predecessor else ())
+        self._notify: Final = NotifySocket(init.notify_socket, self._say_unheard, is_held=predecessor is not None)
+        left = predecessor.inheritance if predecessor else Inheritance(parent=0, channel=-1)
+        self._store: Final = FdStore(self._notify, init.passed, is_wanted=self._config.fd_store, kept=left.stored)
+        self._sockets: Final = sockets.Sockets(self._store, left.handed)
         self._report: Final = report
         self._ready_fd: Final = ready_fd
         self._lifeline: Final = lifeline
@@ -170,7 +172,7 @@ class Arbiter:
             self._close_in_child,
             lifeline=self._lifeline,
             has_others=self._has_others,
-            means=Means(self._launch, self._pidfile, self._handed_over),
+            means=Means(self._launch, self._pidfile, self._manager.reexec_went, self._manager.handed_over),
             predecessor=self._predecessor,
             take_over=self._take_over,
         )
@@ -244,12 +246,6 @@ class Arbiter:
         if self._pidfile is not None:
             self._pidfile.create(before=self._predecessor.inheritance.parent)
         self._sockets.take_over()
-
-    def _handed_over(self, pid: int) -> None:
-        """The arbiter `pid` has taken over, and the pid file names it: the place to tell an init system of it.
-
-        systemd hears MAINPID= from the main process, which is still this one.
-        """
 
     def _say_inherited(self) -> None:
         """Say which sockets others have bound, and which of them nobody serves."""

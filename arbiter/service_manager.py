@@ -4,9 +4,10 @@ Looks at the policy after every turn of the arbiter's loop, and says what is new
 decides anything about the server. Must not know how a datagram is sent.
 """
 
+from collections.abc import Callable
 from typing import Final
 
-from heeler.arbiter import events
+from heeler.arbiter import events, succession
 from heeler.arbiter.children import Life
 from heeler.arbiter.config.init_system import InitSystem
 from heeler.arbiter.notify_socket import NotifySocket
@@ -42,6 +43,8 @@ class ServiceManager:
         self._is_ready = False
         self._is_reloading = False
         self._is_stopping = False
+        self._has_handed_over = False
+        self._then: Callable[[], None] | None = None
         self._status = ""
         self._failure = ""
 
@@ -52,9 +55,12 @@ class ServiceManager:
             policy: what the server is at.
             now: monotonic seconds.
         """
-        if not self._notify.is_heard:
+        if not self._notify.is_heard or self._notify.is_held:
             return
         self._notify.tick()
+        if self._has_handed_over:
+            self._go_on()
+            return
         news = self._news(policy)
         if (status := self._status_of(policy)) != self._status:
             self._status = status
@@ -65,8 +71,8 @@ class ServiceManager:
 
     def deadline(self) -> float | None:
         """Return when `follow` must be called at the latest; None if time changes nothing."""
-        if not self._notify.is_heard:
-            return None
+        if not self._notify.is_heard or self._notify.is_held or self._has_handed_over:
+            return self._notify.deadline()
         times = (self._feed_at, self._extend_at, self._notify.deadline())
         return min((at for at in times if at is not None), default=None)
 
@@ -81,9 +87,39 @@ class ServiceManager:
         """Note how far a reload has come."""
         self._failure = f"; reload failed: {step.reason}" if step.at == "failed" else ""
 
+    def reexec_went(self, step: succession.Show) -> None:
+        """Note how a re-exec stands."""
+        self._failure = f"; re-exec failed: {step.reason}" if step.at == "failed" else ""
+
+    @property
+    def is_handing_over(self) -> bool:
+        """Whether systemd takes this process for the server still, though it is another one."""
+        return self._then is not None
+
+    def handed_over(self, pid: int, then: Callable[[], None]) -> None:
+        """Say that another process is the server, and after that nothing more: it would not be believed.
+
+        Args:
+            pid: of that process.
+            then: called once it is said; before, systemd would not listen to that process.
+        """
+        self._is_stopping = self._has_handed_over = True
+        self._then = then
+        self._notify.send(f"MAINPID={pid}")
+        self._go_on()
+
+    def taken_over(self) -> None:
+        """Begin to speak: systemd takes this process for the server."""
+        self._notify.release()
+
     def start_failed(self, reason: str) -> None:
         """Say why the server ends before it has served."""
         self._notify.send(f"STATUS={_one_line('start failed: ' + reason.rstrip().rpartition(chr(10))[2])}")
+
+    def _go_on(self) -> None:
+        if self._then is not None and self._notify.deadline() is None:
+            then, self._then = self._then, None
+            then()
 
     def _news(self, policy: Policy) -> list[str]:
         if policy.phase in (Phase.STOPPING, Phase.DONE):

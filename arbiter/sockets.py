@@ -143,9 +143,9 @@ class Sockets:
         for bound in dropped:  # a reload that this one supersedes had bound them
             if bound not in self._bound + self._before:
                 bound.close()
+        self._have_kept()
         rest = [Bound(one.asked, each, one.file) for one, found in self._estate.take_rest() for each in found]
         self._before = self._before + rest
-        self._have_kept()
 
     def take_over(self) -> None:
         """The arbiter that has handed down sockets needs them no more: all is ours, and what nobody wants is closed."""
@@ -165,7 +165,7 @@ class Sockets:
             channel: the descriptor of the other one's end.
         """
         handed = tuple(bound.handed() for bound in self._bound if not self._inherited.has_passed(bound.asked))
-        return Inheritance(parent, channel, self._inherited.passed, handed)
+        return Inheritance(parent, channel, self._inherited.passed, handed, self._store.names)
 
     def hand_over(self) -> None:
         """Another arbiter has taken over: leave it the sockets' files, and what the init system keeps."""

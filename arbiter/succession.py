@@ -81,9 +81,10 @@ class HandOver:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Show:
-    """Have the status say how it stands."""
+    """Have the status say how it stands, and why it has `failed`."""
 
     at: Literal["under_way", "failed", "none", "done"]
+    reason: str = ""
 
 
 Action = Check | Start | Tell | End | TakeBack | HandOver | Show | Log
@@ -213,7 +214,7 @@ class Succession:
 
     def _failed(self, reason: str, block: str) -> None:
         # First the status: who waits for the line may look at it.
-        self._out.append(Show("failed"))
+        self._out.append(Show("failed", reason))
         self._log("error", "re-exec failed", block=block if "\n" in block.strip() else "", reason=reason)
 
     def _enter(self, step: Step, now: float) -> None:

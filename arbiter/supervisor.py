@@ -168,7 +168,7 @@ class Supervisor:
         settle_memory()
         self._step(events.Begin())
         self._manager.follow(self._policy, time.monotonic())
-        while self._exit is None or self._reexec.has_child:
+        while self._exit is None or self._reexec.has_child or self._manager.is_handing_over:
             wake_at = self._wake_at()
             ready = self._poll.poll(_milliseconds(wake_at))
             if wake_at is None or time.monotonic() - wake_at <= _ASLEEP_S:
@@ -335,7 +335,7 @@ class Supervisor:
     def _hear_predecessor(self, predecessor: Predecessor) -> None:
         fd = predecessor.fileno()
         try:
-            predecessor.hear(self._succeed, self._rows.board.totals.add)
+            predecessor.hear(self._succeed, self._manager.taken_over, self._rows.board.totals.add)
         except HeelerError as error:
             self._log(events.Log("error", "not taken over", (("reason", error),)))
             if predecessor.failed(error.exit_status, str(error)):

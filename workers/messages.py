@@ -197,6 +197,11 @@ class TakenOver:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Announced:
+    """Old arbiter to new: the init system takes you for the server; what you say to it is believed."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Counts:
     """Old arbiter to new: add this to what you count.
 
@@ -225,6 +230,7 @@ Message = (
     | Complete
     | TakeOver
     | TakenOver
+    | Announced
     | Counts
 )
 _BY_NAME: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Message)}

@@ -13,6 +13,8 @@ from heeler.arbiter.listen_fds import Passed
 
 NOTIFY: Final = "NOTIFY_SOCKET"
 _WATCHDOG: Final = ("WATCHDOG_USEC", "WATCHDOG_PID")
+VARIABLES: Final = (NOTIFY, *_WATCHDOG)
+"""Those by which it wants to hear something."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

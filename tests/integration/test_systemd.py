@@ -14,6 +14,7 @@ import pytest
 
 from support import gate, processes
 from support.client import Client, get
+from support.reexec import Line
 from support.server import Server, StartError, heeler
 from support.service_manager import ServiceManager, passing
 
@@ -41,6 +42,8 @@ def app(environ, start_response):
     return [b"hello"]
 """
 """Of two workers, one boots at once, and the other once the gate is opened."""
+_ONLY_SERVING = 'import os\nif "HEELER_CHECK_CONFIG" not in os.environ:\n    '
+"""The beginning of an application that a check finds nothing wrong with."""
 
 
 @pytest.fixture(name="systemd")
@@ -242,6 +245,106 @@ def test_a_daemon_says_which_process_it_is(systemd: ServiceManager, tmp_path: pa
         assert processes.wait_ended([pid], 10.0) == []
         processes.reap(pid)
     systemd.wait_for("STOPPING=1")
+
+
+# -- another arbiter takes over
+
+
+def test_a_new_arbiter_is_announced_by_the_old_one(systemd: ServiceManager) -> None:
+    """MAINPID by the one that systemd believes; from then on only the new one speaks, and no stop is told."""
+    with Server("app:app", "-w", "2", env=systemd.env, files={"app.py": _APP}) as server, Line(server) as line:
+        systemd.wait_for("STATUS=serving, 2 workers")
+        systemd.hear_all()
+        systemd.forget()
+        line.replace()
+        announced = systemd.wait_for("MAINPID=")
+        assert announced.lines == (f"MAINPID={line.pid}",)
+        systemd.wait_for("READY=1", "STATUS=serving, 2 workers")
+        line.await_end_of_the_others()
+        assert json.loads(get(server.address).text) == []
+        systemd.hear_all()
+        at = systemd.heard.index(announced) + 1
+        assert {heard.pid for heard in systemd.heard[:at]} == {server.pid}
+        assert {heard.pid for heard in systemd.heard[at:]} == {line.pid}
+        assert systemd.said("READY", "STOPPING", "RELOADING") == ["READY=1"]
+        processes.kill(line.pid, signal.SIGTERM)
+        assert systemd.wait_for("STOPPING=1").pid == line.pid
+
+
+def test_a_new_arbiter_keeps_silent_until_it_is_announced(systemd: ServiceManager) -> None:
+    """There is no room for MAINPID: the old one stays until there is, with all else done, and the new one waits too."""
+    with Server("hello:app", env=systemd.env) as server, Line(server) as line:
+        systemd.wait_for("READY=1")
+        systemd.hear_all()
+        filled = systemd.fill()
+        line.replace()
+        server.wait_for_log("worker exited")
+        assert get(server.address).status == 200
+        for _ in range(filled):
+            assert systemd.hear().lines == ("X_FILLED=1",)
+        assert systemd.hear().lines == (f"MAINPID={line.pid}",)
+        assert systemd.wait_for("READY=1").pid == line.pid
+        line.await_end_of_the_others()
+
+
+@pytest.mark.parametrize(
+    ("guard", "who"), [("", "the check of the new command"), (_ONLY_SERVING, "the new arbiter")], ids=["check", "boot"]
+)
+def test_a_re_exec_that_fails_is_told_by_the_old_arbiter(systemd: ServiceManager, guard: str, who: str) -> None:
+    """STATUS says why it serves on; the new one has said nothing."""
+    with Server("app:app", env=systemd.env, files={"app.py": _APP}, tracebacks=True) as server:
+        systemd.wait_for("READY=1")
+        server.write("app.py", guard + "raise RuntimeError('no such table')\n" + _APP)
+        server.signal(signal.SIGUSR2)
+        systemd.wait_for(f"STATUS=serving, 1 worker; re-exec failed: {who}: RuntimeError: no such table")
+        server.write("app.py", _APP)
+        assert read_all(systemd, server) == ["READY=1", "STOPPING=1"]
+
+
+def test_passed_sockets_and_the_watchdog_go_on_to_a_new_arbiter(systemd: ServiceManager) -> None:
+    """Under their names, those too that are not served yet; and it is the new one that is watched."""
+    with socket.create_server(("127.0.0.1", 0)) as web, socket.create_server(("127.0.0.1", 0)) as admin:
+        python, fds = passing(web, admin, names="web:admin"), (web.fileno(), admin.fileno())
+        variables, conf = {**systemd.env, "WATCHDOG_USEC": "60000000"}, "bind = ['fd://{}']\n"
+        files = {"app.py": _APP, "heeler.conf.py": conf.format("admin")}
+        with (
+            Server("app:app", bind=(), env=variables, files=files, python=python, pass_fds=fds) as server,
+            Line(server) as line,
+        ):
+            assert systemd.wait_for("READY=1").pid == server.pid
+            for sock, name, other in ((admin, "admin", "web"), (web, "web", "admin")):
+                server.write("heeler.conf.py", conf.format(name))
+                start = server.log_size()
+                line.replace()
+                assert systemd.wait_for("READY=1", "WATCHDOG=1").pid == line.pid
+                line.await_end_of_the_others()
+                address = "{}:{}".format(*sock.getsockname())
+                server.wait_for_log(f"socket inherited address={address} name={name}", start=start)
+                server.wait_for_log(f"socket not served name={other}", start=start)
+                assert json.loads(get(sock.getsockname()).text) == []
+
+
+def test_systemd_keeps_what_a_new_arbiter_has_bound(systemd: ServiceManager) -> None:
+    """The new one says so, once it is believed; the old one has nothing removed at its end."""
+    conf = "bind = ['unix:{}.sock', 'unix:b.sock']; fd_store = True\n"
+    files = {"app.py": _APP, "heeler.conf.py": conf.format("a")}
+    with Server("app:app", bind=(), env=systemd.env, files=files) as server, Line(server) as line:
+        systemd.wait_for("READY=1")
+        systemd.hear_all()
+        systemd.forget()
+        server.write("heeler.conf.py", conf.format("c"))
+        line.replace()
+        systemd.wait_for("READY=1")
+        line.await_end_of_the_others()
+        systemd.hear_all()
+        assert systemd.said("FDSTORE", "FDNAME", "FDSTOREREMOVE") == [
+            *("FDSTOREREMOVE=1", "FDNAME=heeler-bind-unix%3Aa.sock"),
+            *("FDSTORE=1", "FDNAME=heeler-bind-unix%3Ac.sock"),
+            *("FDSTORE=1", "FDNAME=heeler-bind-unix%3Ab.sock"),  # systemd knows that it has this one
+        ]
+        assert {heard.pid for heard in systemd.heard if heard.value("FDNAME")} == {line.pid}
+        processes.kill(line.pid, signal.SIGTERM)
+        systemd.wait_for("FDSTOREREMOVE=1", "FDNAME=heeler-bind-unix%3Ab.sock")
 
 
 # -- socket activation

@@ -15,7 +15,7 @@ from typing import Final, Self
 
 WAIT_S: Final = 15.0
 _LAUNCHER: Final = """\
-import os, runpy, sys
+import os, sys
 fds = [os.dup(int(fd)) for fd in sys.argv[1].split(",")]  # none of them has the number that another one is to get
 high = [os.dup2(fd, 100 + at) for at, fd in enumerate(fds)]
 ready = sys.argv.index("--ready-fd") + 1
@@ -24,8 +24,9 @@ for at, fd in enumerate(high):
     os.dup2(fd, 3 + at)
     os.close(fd)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=sys.argv[2])
-sys.argv[:] = ["heeler", *sys.argv[5:]]
-runpy.run_module("heeler", run_name="__main__")
+if "WATCHDOG_USEC" in os.environ:
+    os.environ["WATCHDOG_PID"] = str(os.getpid())
+os.execv(sys.executable, [sys.executable, *sys.argv[3:]])
 """
 _UCRED: Final = struct.Struct("3i")
 _NUMBERS: Final = itertools.count(1)

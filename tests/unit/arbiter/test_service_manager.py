@@ -17,7 +17,9 @@ class Told:
 
     is_heard = True
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_held: bool = False) -> None:
+        self.is_held = is_held
+        self.again_at: float | None = None
         self.datagrams: list[tuple[str, ...]] = []
 
     def send(self, *assignments: str, sockets: Sequence[Any] = (), must_arrive: bool = True) -> None:
@@ -27,20 +29,30 @@ class Told:
     def tick(self) -> None:
         """Nothing waits."""
 
+    def release(self) -> None:
+        """Hold nothing back."""
+        self.is_held = False
+
     def deadline(self) -> float | None:
-        """Nothing waits."""
-        return None
+        """Return when what waits for room is sent again."""
+        return self.again_at
 
 
 class Service:
     """A policy, what systemd hears of it, and a clock that tests move."""
 
     def __init__(
-        self, workers: int = 2, *, init: InitSystem | None = None, all_of_them: bool = False, **limits: Any
+        self,
+        workers: int = 2,
+        *,
+        init: InitSystem | None = None,
+        all_of_them: bool = False,
+        is_held: bool = False,
+        **limits: Any,
     ) -> None:
         self.policy = Policy(events.Limits(workers=workers, **limits))
         self.limits = self.policy.limits
-        self.told = Told()
+        self.told = Told(is_held=is_held)
         notify = cast("Any", self.told)  # all of a NotifySocket that is used
         self.manager = ServiceManager(notify, init or InitSystem(pid=7), 7, waits_for_all=all_of_them)
         self.now = 100.0
@@ -181,3 +193,30 @@ def test_nothing_is_said_where_nobody_listens() -> None:
     service.told.is_heard = False
     assert service.ready(1) == []
     assert service.manager.deadline() is None
+
+
+def test_a_new_arbiter_says_nothing_before_it_is_announced() -> None:
+    """Then it says what it is by that time, and the watchdog is fed at once; until then no time is to be kept."""
+    service = Service(1, init=InitSystem(watchdog_s=10, pid=7), is_held=True)
+    assert service.ready(1) == []
+    assert service.manager.deadline() is None
+    service.manager.taken_over()
+    assert service.does() == [("READY=1", "STATUS=serving, 1 worker", "WATCHDOG=1")]
+
+
+def test_an_old_arbiter_names_the_new_one_and_says_nothing_after_that() -> None:
+    """No stop, no reload, and the watchdog is another's to feed. The new one is told once MAINPID has found room."""
+    service = Service(1, init=InitSystem(watchdog_s=10, pid=7))
+    service.ready(1)
+    service.told.datagrams.clear()
+    service.told.again_at = 100.2
+    announced: list[bool] = []
+    service.manager.handed_over(8, lambda: announced.append(True))
+    assert service.told.datagrams == [("MAINPID=8",)]
+    assert service.does(events.StopAsked(quick=False, last=False)) == []
+    assert (announced, service.manager.is_handing_over, service.manager.deadline()) == ([], True, 100.2)
+    service.told.again_at = None
+    service.manager.reload_asked(1)
+    assert service.after(60) == []
+    assert service.after(60) == []
+    assert (announced, service.manager.is_handing_over, service.manager.deadline()) == ([True], False, None)

@@ -86,7 +86,7 @@ def test_what_the_new_arbiter_has_said_is_why_it_failed() -> None:
     assert one.heard(messages.BootFailed(int(ExitStatus.BIND), "cannot listen"), 1.0) == []
     actions = one.gone("exit 69", "", 1.0)
     assert _failures(actions) == ["the new arbiter: cannot listen"]
-    assert _without_lines(actions) == [TakeBack(), Show("failed")]
+    assert _without_lines(actions) == [TakeBack(), Show("failed", *_failures(actions))]
     assert one.asked(2.0), "another may be begun"
     assert one.step is Step.CHECKING
 
@@ -106,7 +106,7 @@ def test_each_step_has_a_deadline(step: Step, limit_s: float, how: str) -> None:
     assert one.tick(limit_s - 0.1) == []
     actions = one.tick(limit_s)
     assert len(_failures(actions)) == 1
-    assert _without_lines(actions) == [Show("failed"), End(how)]  # type: ignore[arg-type]  # one of three
+    assert _without_lines(actions) == [Show("failed", *_failures(actions)), End(how)]  # type: ignore[arg-type]  # one of three
     assert one.deadline is not None
     assert one.tick(one.deadline) == [End("kill")]
     assert one.has_child
