@@ -6,7 +6,7 @@ Decides what a reload changes in the arbiter itself, when, and how it is taken b
 import dataclasses
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from heeler.arbiter import events
@@ -97,8 +97,9 @@ class Generations:
             loaded = self.loaded.reload()
         except SystemExit as error:
             raise ConfigError(None, None, f"reading the settings raised {error!r}") from error
+        given, loaded = loaded, self._with_what_stays(loaded)
         logs = self._open(loaded)
-        self._warn_of_what_stays(loaded)
+        self._warn_of_what_stays(given)
         self._drop_coming()
         loaded.enter(self.loaded)
         self._coming = Settings(loaded, logs, self._sockets.bound)
@@ -106,17 +107,28 @@ class Generations:
         Hooks(logs).call(loaded.config, "on_reload", self._server)
         return loaded
 
-    def _warn_of_what_stays(self, loaded: Loaded) -> None:
-        """Say which changed settings only a new start can apply."""
+    def _staying(self, loaded: Loaded) -> Iterator[str]:
+        """Yield the names of changed settings that only a new start can apply."""
         old = self.loaded.config
         for setting in loaded.settings:
             name = setting.name
-            if setting.reloadable or name not in old:
-                continue
-            new, in_force = getattr(loaded.config, name), getattr(old, name)
-            if new != in_force:
-                arbiter = self.logs.arbiter
-                event(arbiter, logging.WARNING, "setting not reloaded", setting=name, given=new, in_force=in_force)
+            if not setting.reloadable and name in old and getattr(loaded.config, name) != getattr(old, name):
+                yield name
+
+    def _with_what_stays(self, loaded: Loaded) -> Loaded:
+        """Return the same with their values in force: a worker of another dispatch, say, would serve nobody."""
+        old, config = self.loaded.config, loaded.config
+        for name in self._staying(loaded):
+            config = config.replace(name, getattr(old, name), old.source(name))
+        return dataclasses.replace(loaded, config=config)
+
+    def _warn_of_what_stays(self, loaded: Loaded) -> None:
+        """Say which they are."""
+        for name in self._staying(loaded):
+            given, in_force = getattr(loaded.config, name), getattr(self.loaded.config, name)
+            event(
+                self.logs.arbiter, logging.WARNING, "setting not reloaded", setting=name, given=given, in_force=in_force
+            )
         if loaded.given is not None:  # the new workers inherit what the old ones have
             event(self.logs.arbiter, logging.WARNING, "application not reloaded", application=loaded.application)
 

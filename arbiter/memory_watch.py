@@ -1,6 +1,7 @@
 """Which workers use too much memory and do not say so.
 
 A worker weighs itself between requests. The arbiter looks more rarely, and at those that idle or are stuck too.
+It looks at the resident set alone: for PSS the kernel takes a lock that a stuck worker may hold.
 """
 
 import math
@@ -11,8 +12,8 @@ from heeler.arbiter.herd import Member
 from heeler.workers.memory import retirement
 from heeler.workers.messages import Retire
 
-LOOK_S: Final = {"rss": 2.0, "pss": 30.0}
-"""From one look at a worker to the next. PSS is dear, and a worker of another user may not be asked for it."""
+LOOK_S: Final = 2.0
+"""From one look at a worker to the next."""
 
 
 class MemoryWatch:
@@ -23,19 +24,16 @@ class MemoryWatch:
 
     def deadline(self, members: Iterable[Member], now: float) -> float | None:
         """Return when to look next; None where nobody's memory is limited."""
-        limited = [member for member in members if member.loaded.config.max_worker_memory]
-        self._due = {member.age: self._due.get(member.age, now + _look_s(member)) for member in limited}
+        limited = [member for member in members if _is_looked_at(member)]
+        self._due = {member.age: self._due.get(member.age, now + LOOK_S) for member in limited}
         return min(self._due.values(), default=None)
 
     def outgrown(self, members: Iterable[Member], now: float) -> list[tuple[Member, Retire]]:
-        """Return those whose time has come and who use too much, and why they are to be replaced.
-
-        One whose memory the arbiter may not see, since it has another user, is left to weigh itself.
-        """
+        """Return those whose time has come and who use too much, and why they are to be replaced."""
         found = []
         for member in members:
             if self._due.get(member.age, math.inf) <= now:
-                self._due[member.age] = now + _look_s(member)
+                self._due[member.age] = now + LOOK_S
                 config = member.loaded.config
                 why = retirement(config.worker_memory_kind, config.max_worker_memory, member.pid)
                 if why is not None:
@@ -43,5 +41,6 @@ class MemoryWatch:
         return found
 
 
-def _look_s(member: Member) -> float:
-    return LOOK_S[member.loaded.config.worker_memory_kind]
+def _is_looked_at(member: Member) -> bool:
+    config = member.loaded.config
+    return bool(config.max_worker_memory) and config.worker_memory_kind == "rss"

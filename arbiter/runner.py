@@ -240,11 +240,17 @@ class Arbiter:
         """The arbiter before this one needs nothing more of what it has left.
 
         Raises:
-            ConfigError: the pid file cannot be written.
+            HeelerError: the pid file cannot be written, and that arbiter can serve on.
         """
-        assert self._predecessor is not None, "there is nobody to take over from"
-        if self._pidfile is not None:
-            self._pidfile.create(before=self._predecessor.inheritance.parent)
+        before = self._predecessor
+        assert before is not None, "there is nobody to take over from"
+        try:
+            if self._pidfile is not None:
+                self._pidfile.create(before=before.inheritance.parent)
+        except HeelerError as error:
+            if before.fileno() != -1:
+                raise
+            event(self._logs.arbiter, logging.ERROR, "pid file not written", reason=error)
         self._sockets.take_over()
 
     def _say_inherited(self) -> None:

@@ -297,6 +297,8 @@ class Supervisor:
         self._step(events.StopAsked(quick))
 
     def _reload(self, *, at_once: bool = False) -> None:
+        if self._policy.phase is Phase.STOPPING:
+            return  # what it would bind nobody would serve
         self._manager.reload_asked(time.monotonic())
         if self._is_in_reexec:
             self._step(events.ReloadRefused("a re-exec is under way"))

@@ -114,9 +114,11 @@ class Entrance:
             addresses: all of them, those that are known as well.
             fds: their sockets, in the same order; they are this object's, or closed.
         """
-        known = {str(listener.address): listener for listener in self._open}
+        known = list(self._open)
         for address, fd in zip(addresses, fds, strict=True):
-            if known.pop(address, None) is not None:
+            # There may be several at an address, where each slot had one before a re-exec.
+            if (same := next((one for one in known if str(one.address) == address), None)) is not None:
+                known.remove(same)
                 os.close(fd)
                 continue
             sock = socket.socket(fileno=fd)
@@ -124,7 +126,7 @@ class Entrance:
             listener = Listener(sock, Address.parse(address))
             self._open.append(listener)
             self._wait_on(listener)
-        for listener in known.values():
+        for listener in known:
             self._open.remove(listener)
             self._ending.append(listener)
 

@@ -7,6 +7,9 @@ import pytest
 
 from support import processes
 from support.client import get
+from support.held import FILES as GATE
+from support.held import Crowd, Gate
+from support.reexec import Line
 from support.server import Server
 
 _FIRST = 'def app(environ, start_response):\n    start_response("200 OK", [])\n    return [b"first"]\n'
@@ -36,6 +39,57 @@ def test_a_reload_says_what_it_cannot_apply() -> None:
         assert "setting not reloaded setting=pidfile given=two.pid in_force=one.pid" in server.log()
         assert server.log().count("setting not reloaded") == 1
         assert len(server.worker_pids()) == 2
+
+
+_BROKEN = "raise RuntimeError('a secret')"
+
+
+def test_what_is_not_reloaded_is_not_in_force_for_new_workers_either() -> None:
+    """A worker of another dispatch would serve nobody, and one for development would show an error to everybody."""
+    with Server("app:app", files={"app.py": _FIRST, "heeler.conf.py": "workers = 1\n"}, tracebacks=True) as server:
+        server.write("heeler.conf.py", "workers = 1\ndispatch = 'request'\nreload = True\n")
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reload done generation=2")
+        assert "setting not reloaded setting=dispatch given=request in_force=kernel" in server.log()
+        assert "setting not reloaded setting=reload" in server.log()
+        server.wait_for_log("worker exited")
+        assert get(server.address).status == 200
+        server.write("app.py", _BROKEN)
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("reload failed generation=3")
+        assert get(server.address).status == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2])
+def test_an_arbiter_that_stops_binds_nothing_again(number: signal.Signals) -> None:
+    """HUP after TERM, as systemd may send it, and after USR2: new connections are not taken to be left alone."""
+    files = {"app.py": GATE["app.py"], "heeler.conf.py": "workers = 1\nreuse_port = True\n"}
+    with (
+        Server("app:app", files=files, exit_status=None) as server,
+        Line(server) as line,
+        Gate(server) as gate,
+        Crowd(server) as crowd,
+    ):
+        (running,) = crowd.ask("/held")
+        held = gate.next()
+        if number == signal.SIGUSR2:
+            line.replace()
+        else:
+            server.signal(number)
+            server.wait_for_log("stopping")
+        before = _listening(server.pid)
+        start = server.log_size()
+        server.signal(signal.SIGHUP)
+        server.signal(signal.SIGUSR1)  # is obeyed after it
+        server.wait_for_log("logs reopened", start=start)
+        assert _listening(server.pid) == before
+        held.open()
+        assert running.read_response().status == 200
+
+
+def _listening(pid: int) -> int:
+    """How many sockets a process has."""
+    return sum(link.startswith("socket:") for link in processes.open_descriptors(pid).values())
 
 
 def test_reloads_leave_no_descriptor_behind() -> None:

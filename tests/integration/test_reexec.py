@@ -313,6 +313,30 @@ def test_the_new_one_goes_on_where_the_old_one_dies_in_its_boot(tmp_path: pathli
         assert (server.directory / "x.pid").read_text() == f"{line.pid}\n"
 
 
+def test_a_new_one_that_cannot_write_its_pid_file_serves_where_the_old_one_is_dead(tmp_path: pathlib.Path) -> None:
+    """There is nobody to leave the place to; it says so, and obeys a reload as any other."""
+    gate, directory = tmp_path / "gate", tmp_path / "run"
+    os.mkfifo(gate)
+    directory.mkdir()
+    files = {"app.py": _FIRST, "heeler.conf.py": f"workers = 1\npidfile = '{directory / 'x.pid'}'\n"}
+    with Server("app:app", files=files, exit_status=None) as server, Line(server) as line:
+        server.write("app.py", _ONLY_SERVING + f"open({str(gate)!r}).read()\n" + _SECOND)
+        start = line.ask()
+        line.pids.append(line.started(start))
+        shutil.rmtree(directory)
+        processes.kill(server.pid)
+        server.wait_for_log("pid file not written")
+        server.wait_for_log("taken over")
+        threading.Thread(target=lambda: gate.open("w").close(), daemon=True).start()
+        server.wait_for_log("worker ready", 2)
+        assert get(server.address).body == b"second"
+        server.write("app.py", _FIRST)
+        server.write("heeler.conf.py", "workers = 1\n")
+        os.kill(line.pid, signal.SIGHUP)
+        server.wait_for_log("reload done")
+        assert get(server.address).body == b"first"
+
+
 # -- the pid file, and the background
 
 

@@ -190,9 +190,9 @@ def test_every_life_has_its_transitions() -> None:
     assert TRANSITIONS[Life.ENDING] == frozenset()
 
 
-def _weighed(age: int, limit: int | str) -> Member:
+def _weighed(age: int, limit: int | str, kind: str = "rss") -> Member:
     """A worker whose process is this one."""
-    config = SimpleNamespace(max_worker_memory=limit, worker_memory_kind="rss")
+    config = SimpleNamespace(max_worker_memory=limit, worker_memory_kind=kind)
     loaded: Any = SimpleNamespace(config=config)  # Any: as far as it is looked at
     nothing: Any = None  # Any: not looked at
     return Member(age, os.getpid(), "worker", nothing, nothing, loaded, nothing)
@@ -200,10 +200,10 @@ def _weighed(age: int, limit: int | str) -> Member:
 
 def test_memory_is_looked_at_from_time_to_time() -> None:
     """Each worker with a limit at its own time, again and again; who is gone is forgotten."""
-    look_s = LOOK_S["rss"]
+    look_s = LOOK_S
     heavy, light, free = _weighed(1, 1 << 20), _weighed(2, 1 << 50), _weighed(3, 0)
     watch = MemoryWatch()
-    assert watch.deadline([free], 100.0) is None
+    assert watch.deadline([free, _weighed(4, 1, "pss")], 100.0) is None
     assert watch.deadline([free, heavy], 100.0) == 100.0 + look_s
     assert watch.outgrown([free, heavy], 100.0) == []
     assert watch.deadline([free, heavy, light], 102.0) == 100.0 + look_s
