@@ -94,8 +94,8 @@ def test_nobody_there_is_a_loss() -> None:
     """A connection that is refused was a request all the same."""
     with forgetful() as server:
         address = address_of(server)
-    with SteadyLoad(address, kept=1) as load:
-        load.settle(time.monotonic())
+    with SteadyLoad(address, kept=1) as load, load._progress:
+        assert load._progress.wait_for(lambda: load.losses, 10.0)
     assert load.losses and not load.answers
     assert "ECONNREFUSED" in load.losses[0].why
 
