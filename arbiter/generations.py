@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from heeler.arbiter import events
 from heeler.arbiter.config.loader import Loaded
@@ -18,6 +18,7 @@ from heeler.workers.logs import Logs, event
 from heeler.workers.scoreboard import Reload, Scoreboard
 from heeler.workers.sources import Listener
 
+_LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _SHOWN: Final = {"under_way": Reload.UNDER_WAY, "done": Reload.DONE, "failed": Reload.FAILED}
 
 
@@ -83,6 +84,11 @@ class Generations:
     def call_hook(self, name: str, *arguments: object) -> None:
         """Call a hook of the settings in force."""
         Hooks(self.logs).call(self.loaded.config, name, *arguments)
+
+    def log(self, line: events.Log) -> None:
+        """Write a line of the arbiter's own."""
+        fields: dict[str, Any] = dict(line.fields)  # Any: each value has a type of its own
+        event(self.logs.arbiter, _LEVELS[line.level], line.phrase, block=line.block, **fields)
 
     def prepare(self) -> Loaded:
         """Read the settings again, open what they name, and take their environment.

@@ -5,12 +5,11 @@ Blocks for nothing: the check and the new arbiter are children, watched from the
 
 import contextlib
 import dataclasses
-import logging
 import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NoReturn, assert_never
+from typing import Final, NoReturn, assert_never
 
 from heeler.arbiter import events, forking, signals, succession
 from heeler.arbiter.config import init_system
@@ -23,7 +22,6 @@ from heeler.arbiter.sockets import Sockets
 from heeler.arbiter.succession import Succession
 from heeler.plugins.exit_status import ExitStatus
 from heeler.workers.channel import Channel
-from heeler.workers.logs import event
 from heeler.workers.messages import Announced, BootFailed, Counts, Message
 from heeler.workers.scoreboard import Reexec as Shown
 from heeler.workers.scoreboard import Scoreboard
@@ -34,7 +32,6 @@ Watch = Callable[[int, Callable[[], None] | None], None]
 _KEPT_BYTES: Final = 32768
 """How much is kept of what a check writes: the end of it."""
 _SIGNALS: Final = {"graceful": signal.SIGTERM, "quick": signal.SIGINT, "kill": signal.SIGKILL}
-_LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR, "debug": logging.DEBUG}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -172,7 +169,7 @@ class Reexec:
                     self._board.set("reexec", Shown[at.upper()])
                     self._means.went(action)
                 case events.Log():
-                    self._log(action)
+                    self._generations.log(action)
                 case _:
                     assert_never(action)
 
@@ -200,7 +197,7 @@ class Reexec:
         )
         theirs.close()
         if self._pid:
-            self._log(events.Log("info", "successor started", (("pid", self._pid),)))
+            self._generations.log(events.Log("info", "successor started", (("pid", self._pid),)))
 
     def _fork(self, become: Callable[[], NoReturn], complain: Callable[[OSError], object]) -> None:
         with signals.held_back() as mask:
@@ -266,7 +263,7 @@ class Reexec:
             while (message := channel.receive()) is not None:
                 self._do(self._succession.heard(message, time.monotonic()))
         except ValueError as error:
-            self._log(events.Log("warning", "unreadable message", (("pid", self._pid), ("reason", error))))
+            self._generations.log(events.Log("warning", "unreadable message", (("pid", self._pid), ("reason", error))))
         except EOFError:  # it is about to be gone
             self._watch(channel.fileno(), None)
             channel.close()
@@ -290,10 +287,6 @@ class Reexec:
             self._watch(self._pipe, None)
             os.close(self._pipe)
         self._channel, self._pipe, self._said = None, -1, b""
-
-    def _log(self, line: events.Log) -> None:
-        fields: dict[str, Any] = dict(line.fields)  # Any: each value has a type of its own
-        event(self._generations.logs.arbiter, _LEVELS[line.level], line.phrase, block=line.block, **fields)
 
 
 def _be_checked(stderr: int, launch: Launch) -> NoReturn:

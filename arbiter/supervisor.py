@@ -5,7 +5,6 @@ answers. One loop, no thread; it sleeps until the policy's next deadline, the ne
 silence, a message, or a signal.
 """
 
-import logging
 import math
 import os
 import select
@@ -13,7 +12,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 from heeler.arbiter import events
 from heeler.arbiter.children import Life
@@ -35,18 +34,11 @@ from heeler.arbiter.signals import SignalQueue
 from heeler.arbiter.sockets import Sockets
 from heeler.arbiter.spawner import HANDED, Spawner, settle_memory
 from heeler.plugins.errors import HeelerError
-from heeler.workers.logs import event
 from heeler.workers.messages import Changed, Leaving, Message
 from heeler.workers.scoreboard import BEAT_AT
 from heeler.workers.signals import STACKS
 from heeler.workers.sources import Listener
 
-_LEVELS: Final = {
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-}
 _NO_MEANS: Final = Means()
 _AGAIN_S: Final = 0.1
 """How soon children that could not be told of each other are told again."""
@@ -253,12 +245,14 @@ class Supervisor:
                     member.leaves = True
                     self._lend()
                 elif isinstance(message, Changed) and member.role == WATCHER:
-                    self._log(events.Log("info", "files changed", (("count", message.count), ("files", message.names))))
+                    self._generations.log(
+                        events.Log("info", "files changed", (("count", message.count), ("files", message.names)))
+                    )
                     self._reload(at_once=True)
                 else:
                     self._step(events.Heard(member.age, message))
         except ValueError as error:
-            self._log(events.Log("warning", "unreadable message", (("pid", member.pid), ("reason", error))))
+            self._generations.log(events.Log("warning", "unreadable message", (("pid", member.pid), ("reason", error))))
         except EOFError:
             self._close_channel(member)
 
@@ -313,7 +307,7 @@ class Supervisor:
     def _scale(self, wish: events.Scale | events.StandBy) -> None:
         """Have other workers, unless there is a new arbiter: it would know neither of them nor of their sockets."""
         if self._is_in_reexec:
-            self._log(events.Log("warning", "workers not changed", (("reason", "a re-exec is under way"),)))
+            self._generations.log(events.Log("warning", "workers not changed", (("reason", "a re-exec is under way"),)))
         else:
             self._step(wish)
 
@@ -339,7 +333,7 @@ class Supervisor:
         try:
             predecessor.hear(self._succeed, self._manager.taken_over, self._rows.board.totals.add)
         except HeelerError as error:
-            self._log(events.Log("error", "not taken over", (("reason", error),)))
+            self._generations.log(events.Log("error", "not taken over", (("reason", error),)))
             if predecessor.failed(error.exit_status, str(error)):
                 self._stop(quick=False)
         if predecessor.fileno() == -1:
@@ -349,7 +343,7 @@ class Supervisor:
         if self._predecessor is not None:
             self._take_over()
             self._predecessor = None
-            self._log(events.Log("info", "taken over"))
+            self._generations.log(events.Log("info", "taken over"))
 
     def _watch(self, fd: int, heard: Callable[[], None] | None) -> None:
         if heard is not None:
@@ -403,7 +397,7 @@ class Supervisor:
             case events.Kill(age):
                 self._kill(age, signal.SIGKILL)
             case events.Log():
-                self._log(action)
+                self._generations.log(action)
             case events.Serving(worker_class):
                 self._on_serving(worker_class)
             case events.Complete():
@@ -444,7 +438,7 @@ class Supervisor:
             self._introductions.introduce(self._herd)
         except OSError as error:  # tried again soon
             if not was_behind:
-                self._log(events.Log("error", "worker not introduced", (("reason", error.strerror),)))
+                self._generations.log(events.Log("error", "worker not introduced", (("reason", error.strerror),)))
 
     def _send(self, age: int, message: Message) -> None:
         member = self._herd.get(age)
@@ -461,10 +455,6 @@ class Supervisor:
         self._server.num_workers = new
         self._rows.board.set("workers", new)
         self._generations.call_hook("nworkers_changed", self._server, new, old)
-
-    def _log(self, line: events.Log) -> None:
-        fields: dict[str, Any] = dict(line.fields)  # Any: each value has a type of its own
-        event(self._generations.logs.arbiter, _LEVELS[line.level], line.phrase, block=line.block, **fields)
 
     # -- in a child
 
