@@ -24,6 +24,7 @@ class Member:
         view: what hooks see of it.
         listeners: the sockets it was born with.
         leaves: whether it drains, though it was not asked to.
+        is_silent: whether its heartbeat has stopped for `timeout`.
     """
 
     age: int
@@ -35,6 +36,7 @@ class Member:
     view: WorkerView
     listeners: Sequence[Listener] = ()
     leaves: bool = False
+    is_silent: bool = False
 
 
 class Herd:

@@ -8,16 +8,23 @@ import time
 from types import SimpleNamespace
 from typing import Final
 
-from heeler.workers.access_log import AccessEntry
+from heeler.workers.access_entry import LOST, TIMEOUT, AccessEntry
 from heeler.workers.logs import Logs, event
-from heeler.workers.scoreboard import CUT, IN_FLIGHT, InFlight, Row
+from heeler.workers.scoreboard import CUT, IN_FLIGHT, OVERRUNS, InFlight, Row
 
 NO_STATUS: Final = 0
 """The status in the access log of a request that nobody answered."""
 
 
-def lost_with(row: Row, logs: Logs, slot: int, pid: int) -> int:
+def lost_with(row: Row, logs: Logs, slot: int, pid: int, *, timed_out: bool = False) -> int:
     """Log by name what a child that is gone was serving; return how many requests were cut in all.
+
+    Args:
+        row: its page.
+        logs: where to.
+        slot: its place.
+        pid: its process id.
+        timed_out: whether it was ended for want of a heartbeat; then these are the requests that it has not seen to.
 
     The page's only writer is gone, so the arbiter may write it now.
     """
@@ -26,14 +33,15 @@ def lost_with(row: Row, logs: Logs, slot: int, pid: int) -> int:
         seconds = round(now - request.started, 3)
         event(logs.error, logging.ERROR, "request lost", slot=slot, pid=pid, request=request.what, seconds=seconds)
         if logs.access is not None:
-            logs.access.write(entry_of(request, now))
+            logs.access.write(entry_of(request, now, TIMEOUT if timed_out else LOST))
+        row.words[OVERRUNS] += timed_out
     row.words[CUT] += row.words[IN_FLIGHT]
     return int(row.words[CUT])
 
 
-def entry_of(lost: InFlight, now: float) -> AccessEntry:
+def entry_of(lost: InFlight, now: float, outcome: str) -> AccessEntry:
     """Return the entry that the worker could not write: what nobody knows any more is empty."""
     method, _, path = lost.what.partition(" ")
     fields = SimpleNamespace(environ={})
     request = SimpleNamespace(method=method, target=path, path=path, query="", minor=1, fields=fields, queue_ns=0)
-    return AccessEntry(request, NO_STATUS, "lost", [], 0, int((now - lost.started) * 1e9), "")
+    return AccessEntry(request, NO_STATUS, "lost", [], 0, int((now - lost.started) * 1e9), "", None, outcome)

@@ -220,6 +220,7 @@ class Supervisor:
     def _find_silent(self) -> None:
         self._pardon()
         for member, quiet_s in self._heartbeats.silent(self._beating(), time.monotonic_ns()):
+            member.is_silent = True
             self._step(events.Silent(member.age, quiet_s, longest(member.row)))
 
     def _pardon(self) -> None:
@@ -278,7 +279,7 @@ class Supervisor:
             self._hear(member)  # its last words say why
         self._close_channel(member)
         self._herd.remove(member)
-        cut = lost_with(member.row, self._generations.logs, member.view.slot, member.pid)
+        cut = lost_with(member.row, self._generations.logs, member.view.slot, member.pid, timed_out=member.is_silent)
         self._rows.give_back(member.row)
         self._introductions.bury(member, self._herd)
         if member.role == WORKER:
@@ -392,7 +393,7 @@ class Supervisor:
             case events.Interrupt(age):
                 self._kill(age, signal.SIGQUIT)
             case events.Abort(age):
-                self._kill(age, STACKS)  # it writes them to stderr
+                self._kill(age, STACKS)  # it writes them to the error log
                 self._kill(age, signal.SIGABRT)
             case events.Kill(age):
                 self._kill(age, signal.SIGKILL)

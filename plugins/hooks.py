@@ -42,6 +42,13 @@ HOOKS: Final = (
     Hook("worker_abort", (1,), "worker", "(worker) on ABRT, that is, when `timeout` ran out"),
     Hook("pre_request", (2,), "worker", "(worker, request) before the application is called"),
     Hook("post_request", (2, 3, 4), "worker", "(worker, request[, environ[, response]]) after the response, always"),
+    Hook(
+        "on_request_timeout",
+        (2, 3),
+        "worker",
+        "(worker, request[, stacks]) a request has taken longer than `request_timeout`; in a thread of its own,"
+        " a greenlet in `gevent` and `eventlet`; Gunicorn has none",
+    ),
     Hook("worker_exit", (2,), "worker", "(server, worker) last in a worker"),
 )
 

@@ -1,7 +1,16 @@
 """What the access log is told of a finished request."""
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+DONE: Final = "done"
+"""The outcome of a request that was answered, or whose client left."""
+TIMEOUT: Final = "timeout"
+"""That of one that took longer than `request_timeout`, or was running in a worker that `timeout` has ended."""
+SEEN_TO: Final = "seen to"
+"""No outcome: the entry has been written, before the application was done."""
+LOST: Final = "lost"
+"""That of one that was running in a worker that has died, or was cut."""
 
 
 class AccessFields(Protocol):
@@ -60,9 +69,10 @@ class AccessEntry:
         duration_ns: from the request's first byte to the end of the response.
         peer: the client's address, "" for a Unix socket.
         environ: the WSGI environment, None for ASGI.
+        outcome: `DONE`, `TIMEOUT` or `LOST`.
     """
 
-    __slots__ = ("request", "status", "reason", "headers", "sent", "duration_ns", "peer", "environ")
+    __slots__ = ("request", "status", "reason", "headers", "sent", "duration_ns", "peer", "environ", "outcome")
 
     def __init__(
         self,
@@ -74,6 +84,7 @@ class AccessEntry:
         duration_ns: int,
         peer: str,
         environ: dict[str, Any] | None = None,  # Any: an application puts what it likes into its environ
+        outcome: str = DONE,
     ) -> None:
         self.request = request
         self.status = status
@@ -83,3 +94,4 @@ class AccessEntry:
         self.duration_ns = duration_ns
         self.peer = peer
         self.environ = environ
+        self.outcome = outcome

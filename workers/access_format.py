@@ -80,6 +80,7 @@ ATOMS: Final[Mapping[str, Atom]] = MappingProxyType(
         "queue": Atom(
             "the seconds that it waited for a worker, with six decimals", "'%.6f' % (request.queue_ns / 1e9)"
         ),
+        "outcome": Atom("`done`, `timeout` or `lost`, see below", "entry.outcome"),
         "p": Atom("the worker's process id, `<41>`", "'<%d>' % getpid()"),
     }
 )

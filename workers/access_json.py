@@ -10,7 +10,7 @@ import time
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
 
-from heeler.workers.access_entry import AccessEntry
+from heeler.workers.access_entry import DONE, AccessEntry
 from heeler.workers.access_fields import user_name
 from heeler.workers.access_format import Compiled
 
@@ -42,13 +42,14 @@ def compile_json() -> Compiled:
 def _body(entry: AccessEntry) -> str:
     request = entry.request
     query = f',"url.query":{quoted(request.query)}' if request.query else ""
+    outcome = f',"heeler.outcome":"{entry.outcome}"' if entry.outcome != DONE else ""
     peer = f',"client.address":{quoted(entry.peer)}' if entry.peer else ""
     return (
         f'"http.request.method":{quoted(request.method)},"url.path":{quoted(request.path)}{query}'
         f',"network.protocol.name":"http","network.protocol.version":"1.{request.minor}"'
         f',"http.response.status_code":{entry.status},"http.response.body.size":{entry.sent}'
         f',"http.server.request.duration":{entry.duration_ns / 1e9:.6f}{peer}'
-        f'{_headers(request.fields.environ)},"process.pid":{os.getpid()}'
+        f'{_headers(request.fields.environ)},"process.pid":{os.getpid()}{outcome}'
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from typing_extensions import override
 
 from heeler.plugins.errors import LocalProtocolError, RemoteProtocolError, RequestTimeout
+from heeler.workers.access_entry import DONE, TIMEOUT
 from heeler.workers.asgi_content import HIGH_WATER, Content
 from heeler.workers.asgi_response import HttpResponse, Message, State
 from heeler.workers.client import ClientGoneError, stems_from_leaving
@@ -44,7 +45,7 @@ class HttpExchange(HttpResponse):
         "_is_told",
         "_news",
         "_room",
-        "_started_ns",
+        "started_ns",
         "deadline",
         "entry",
         "task",
@@ -59,7 +60,7 @@ class HttpExchange(HttpResponse):
         self, gateway: "AsgiGateway", connection: "StreamingConnection", request: Request, started_ns: int
     ) -> None:
         HttpResponse.__init__(self, gateway, connection, request)  # quicker than by super()
-        self._started_ns = started_ns
+        self.started_ns = started_ns
         self._content = None if request.complete else Content(connection)
         self._is_given = False
         """Whether the application has got all of the content."""
@@ -224,6 +225,19 @@ class HttpExchange(HttpResponse):
             self._is_told = True
             self._wake()
 
+    def give_up(self) -> bool:
+        """The application goes on though its time is over: answer for it."""
+        if self._is_over:
+            return False
+        self.timed_out = True
+        self._answer(504)
+        return True
+
+    @property
+    def outcome(self) -> str:
+        """How it ended, for the access log."""
+        return TIMEOUT if self.timed_out else DONE
+
     # -- the end of the response
 
     @override
@@ -245,7 +259,7 @@ class HttpExchange(HttpResponse):
         gateway, head = self._gateway, self.head
         worker, reporter = gateway.worker, gateway.reporter
         worker.last_response_ns = ended_ns = time.monotonic_ns()
-        duration_ns = ended_ns - self._started_ns
+        duration_ns = ended_ns - self.started_ns
         gateway.answered(head.status_class if head is not None else self.failed // 100, self.sent, duration_ns)
         if reporter.is_watched or self.fault is not None:
             reporter.report(self.request, self, self._connection.peer[0], None, duration_ns)

@@ -1,9 +1,11 @@
 """The base of worker classes that serve ASGI: every request is a task in an event loop of the subclass's choice."""
 
 import abc
+import contextlib
 import logging
 import math
 import time
+import types
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar, Final, Protocol
 
@@ -12,21 +14,19 @@ from typing_extensions import override
 from heeler.plugins.setting import Setting
 from heeler.workers.asgi import AsgiGateway
 from heeler.workers.asgi_settings import ASGI_SETTINGS
-from heeler.workers.base import Boot, Drain
+from heeler.workers.base import Boot, Drain, Worker
 from heeler.workers.body import RequestBody
 from heeler.workers.client_writer import ClientWriter
 from heeler.workers.exchange import Exchange
 from heeler.workers.http.request import Request
 from heeler.workers.http_connection import HttpConnection
-from heeler.workers.in_flight import InFlight
+from heeler.workers.in_flight import UNNAMED, InFlight
 from heeler.workers.lifespan import Lifespan
 from heeler.workers.logs import event
+from heeler.workers.overruns import OBEY_S
 from heeler.workers.reactor import SWEEP_S, ReactorWorker
 from heeler.workers.streaming_connection import StreamingConnection
 from heeler.workers.wsgi_exchange import WsgiBridge
-
-OBEY_S: Final = 5.0
-"""How long a cancelled request may go on before its connection is cut."""
 
 BEYOND_S: Final = 0.6
 """How long beyond the deadline of a drain the end may take; the arbiter kills after a second."""
@@ -217,11 +217,31 @@ class AsgiWorker(ReactorWorker):
         if exchange is None:
             return
         if exchange.timed_out:
-            connection.abort()
+            self.overruns.stuck(exchange.request, exchange.started_ns, self.stack_of(exchange))
+            if exchange.has_begun:
+                self.cut()
+            if not exchange.give_up():
+                connection.abort()
             return
+        self.overruns.begin(exchange.request, exchange.started_ns, self.overruns.stacks())
         exchange.timed_out = True
         connection.run_until = time.monotonic() + OBEY_S
         self.cancel(exchange)
+
+    def stack_of(self, exchange: Exchange) -> str:  # noqa: ARG002 - for those who know their tasks
+        """Return where the task of `exchange` waits, for the log; empty where nobody knows."""
+        return ""
+
+    @override
+    def see_off(self, here: types.FrameType | None) -> None:
+        Worker.see_off(self, here)
+        for exchange in list(self.live):
+            with contextlib.suppress(Exception):  # as in the reactor
+                request, started_ns, entry = exchange.request, exchange.started_ns, exchange.entry
+                if exchange.give_up():
+                    self.overruns.ended(request, started_ns)
+                    if entry != UNNAMED:
+                        self.row.leave(entry)
 
     def cancel_later(self, exchange: Exchange, grace_s: float) -> None:
         """Cancel the task of `exchange` if it still runs in `grace_s` seconds."""

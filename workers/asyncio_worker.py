@@ -20,6 +20,7 @@ from heeler.workers.event_loop import LOOP, new_loop
 from heeler.workers.exchange import Exchange
 from heeler.workers.logs import event
 from heeler.workers.shared_tally import SharedTally
+from heeler.workers.stacks import stack_of
 from heeler.workers.wsgi import Gateway
 from heeler.workers.wsgi_exchange import WsgiBridge, WsgiExchange
 
@@ -194,6 +195,10 @@ class AsyncioWorker(AsgiWorker):
             exchange.interrupt()
         else:
             super().cancel(exchange)
+
+    @override
+    def stack_of(self, exchange: Exchange) -> str:
+        return exchange.stack() if isinstance(exchange, WsgiExchange) else stack_of(exchange.task)
 
     @override
     async def within(self, seconds: float, work: Awaitable[object]) -> bool:

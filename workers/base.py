@@ -9,6 +9,7 @@ import atexit
 import logging
 import os
 import time
+import types
 from collections.abc import Callable
 from typing import ClassVar, Final, final
 
@@ -33,6 +34,7 @@ from heeler.workers.sources import (
     ListeningSource,
     SignalSource,
 )
+from heeler.workers.stacks import all_stacks
 from heeler.workers.tally import Tally
 
 __all__ = ["API_VERSION", "Boot", "Connection", "Drain", "Worker"]
@@ -398,6 +400,17 @@ class Worker(Accepting):
             logging.shutdown()
         finally:  # a signal may have come while the very stream was being written that is to be flushed
             os._exit(status)
+
+    def see_off(self, here: types.FrameType | None) -> None:
+        """Tell what the worker is doing: its heartbeat has stopped for `timeout`, and it is about to end.
+
+        Args:
+            here: where it was interrupted.
+
+        Process: the worker, in a signal handler; the arbiter kills it in `ABORT_GRACE_S`.
+        """
+        stacks = all_stacks(here)
+        event(self.boot.logs.error, logging.ERROR, "worker stuck", block=stacks, slot=self.slot, pid=self.pid)
 
     @property
     def alive(self) -> bool:

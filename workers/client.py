@@ -44,6 +44,14 @@ class Client(Protocol):
     def abort(self) -> None:
         """Cut the connection so that the client cannot take what it has for the whole."""
 
+    def last_word(self, page: bytes) -> bool:
+        """Send `page` instead of a response, at once or not at all: the process is about to end.
+
+        Returns:
+            Whether it was sent.
+        Process: the worker, in a signal handler; whoever runs the request may be in the midst of anything.
+        """
+
 
 def stems_from_leaving(error: BaseException | None) -> bool:
     """Whether `error` came of writing to a client that is gone, and of nothing else."""

@@ -2,6 +2,8 @@
 
 from typing import Any, Protocol
 
+from heeler.workers.http.request import Request
+
 
 class Exchange(Protocol):
     """One request and its response on a `StreamingConnection`.
@@ -10,6 +12,10 @@ class Exchange(Protocol):
     application; none of them may block or raise.
     """
 
+    request: Request
+    """What is answered."""
+    started_ns: int
+    """Since when, CLOCK_MONOTONIC."""
     deadline: float
     """Monotonic seconds at which `on_deadline` is wanted, `math.inf` for never; read again after each call."""
     has_begun: bool
@@ -47,6 +53,13 @@ class Exchange(Protocol):
 
     def on_stop(self, *, soon: bool) -> None:
         """The worker drains: `soon` when it begins to, not `soon` when half of the time is over."""
+
+    def give_up(self) -> bool:
+        """Answer for an application that goes on though its time is over: 504, or a cut where it has begun.
+
+        Returns:
+            Whether it is answered, counted and logged by that.
+        """
 
     async def run(self) -> None:
         """Run the application from its call to its end; raises nothing but cancellation."""

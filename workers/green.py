@@ -13,6 +13,7 @@ import math
 import os
 import time
 import traceback
+import types
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
@@ -20,6 +21,7 @@ from typing_extensions import override
 
 from heeler.plugins.errors import RequestTimeout
 from heeler.workers import scoreboard
+from heeler.workers.access_entry import TIMEOUT
 from heeler.workers.base import Boot, Drain
 from heeler.workers.body import RequestBody
 from heeler.workers.client_writer import ClientWriter
@@ -30,11 +32,10 @@ from heeler.workers.http_connection import HttpConnection
 from heeler.workers.in_flight import InFlight
 from heeler.workers.lendable_connection import lending
 from heeler.workers.logs import event
+from heeler.workers.overrun import run_in
+from heeler.workers.overruns import OBEY_S
 from heeler.workers.reactor import ReactorWorker
 from heeler.workers.wsgi import Gateway
-
-OBEY_S: Final = 5.0
-"""How long an application may still take once it was told that its request took too long."""
 
 
 class GreenWorker(ReactorWorker):
@@ -270,6 +271,10 @@ class GreenWorker(ReactorWorker):
             self._give_up(connection, runner)
             return
         connection.is_told = True
+        run = run_in(runner.greenlet.gr_frame)
+        if run is not None:
+            run.response.outcome = TIMEOUT
+        self.overruns.begin(runner.request, runner.began_ns, self.overruns.stacks())
         runner.greenlet.throw(RequestTimeout(f"the request took longer than {self.request_timeout:g} s"))
         self._stay_parent()
         if connection.running:
@@ -277,19 +282,20 @@ class GreenWorker(ReactorWorker):
 
     def _give_up(self, connection: GreenConnection, runner: Runner) -> None:
         """The application was told that its time is over, and goes on: answer for it."""
-        request, seconds = runner.request, round((time.monotonic_ns() - runner.began_ns) / 1e9, 3)
-        event(
-            self.boot.logs.error,
-            logging.ERROR,
-            "request stuck",
-            block="".join(traceback.format_stack(runner.greenlet.gr_frame)),
-            method=request.method,
-            path=request.path,
-            seconds=seconds,
-        )
+        frame = runner.greenlet.gr_frame
+        self.overruns.stuck(runner.request, runner.began_ns, "".join(traceback.format_stack(frame)))
+        run = run_in(frame)
+        if run is not None:
+            self.gateway.see_to(run, 504)
         if connection.has_begun:
             self.cut()
-        connection.give_up(504)
+        connection.give_up(504, has_begun=connection.has_begun)
+
+    @override
+    def frames(self) -> list[types.FrameType]:
+        runners = [client.runner for client in self.connections.values() if isinstance(client, GreenConnection)]
+        waiting = [runner.greenlet.gr_frame for runner in runners if runner is not None]
+        return [*super().frames(), *(frame for frame in waiting if frame is not None)]
 
     @override
     def wait_for_client(self, client: ClientWriter) -> None:

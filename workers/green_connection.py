@@ -1,16 +1,11 @@
 """A client's connection in a green worker: its request may wait, in a greenlet, while others go on."""
 
-import contextlib
 import math
-import socket
 import threading
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from heeler.workers.client_writer import reset_at_close
-from heeler.workers.clock import http_date
-from heeler.workers.http.error_page import error_page
 from heeler.workers.lendable_connection import LendableConnection
 from heeler.workers.sources import Connection
 
@@ -57,18 +52,6 @@ class GreenConnection(LendableConnection):
         self.is_told = False
         self.run_until = math.inf
         self.finish(keep_alive)
-
-    def give_up(self, status: int) -> None:
-        """Answer for an application that does not, and close: with an error page, or a reset where it has begun."""
-        client = self.sock.dup()
-        with client:
-            self.close()
-            if self.has_begun:
-                reset_at_close(client)
-                return
-            with contextlib.suppress(OSError):
-                client.send(error_page(status, http_date()[0]))
-                client.shutdown(socket.SHUT_WR)
 
     # -- called by the application
 

@@ -3,16 +3,14 @@
 import math
 import threading
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from heeler.workers.http.request import Request
 from heeler.workers.interruption import Interruption
+from heeler.workers.overruns import OBEY_S
 
 if TYPE_CHECKING:
     from heeler.workers.threaded_connection import ThreadedConnection
-
-OBEY_S: Final = 5.0
-"""How long an application may still take once it was told that its request took too long."""
 
 
 class Hand:

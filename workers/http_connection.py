@@ -14,7 +14,7 @@ from typing_extensions import override
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers.body import RequestBody
 from heeler.workers.client import ClientGoneError
-from heeler.workers.client_writer import ClientWriter, nothing
+from heeler.workers.client_writer import ClientWriter, nothing, reset_at_close
 from heeler.workers.clock import http_date
 from heeler.workers.http.error_page import error_page
 from heeler.workers.http.parser import Event, RequestParser
@@ -410,6 +410,29 @@ class HttpConnection(ClientWriter):
             self.close()
             return
         self._wait_for(READ, self.on_lingering, LINGER_CLOSE_S)
+
+    def give_up(self, status: int, *, has_begun: bool) -> None:
+        """Answer for an application that does not, and close: with an error page, or a reset where it has begun."""
+        client = self.sock.dup()
+        with client:
+            self.close()
+            if has_begun:
+                reset_at_close(client)
+                return
+            with contextlib.suppress(OSError):
+                client.send(error_page(status, http_date()[0]))
+                client.shutdown(socket.SHUT_WR)
+
+    def last_word(self, page: bytes) -> bool:
+        """Send `page` at once, or not at all: the process is about to end."""
+        if self.closed or self._outbox is not None:
+            return False
+        try:
+            self.sock.send(page, socket.MSG_DONTWAIT)
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            return False
+        return True
 
     def on_lingering(self, _mask: int) -> None:
         """Read on and throw away, until the client has seen the end."""

@@ -117,6 +117,10 @@ class Loan:
         """As of a connection."""
         self._connection.abort()
 
+    def last_word(self, page: bytes) -> bool:
+        """As of a connection; False where the application speaks for itself."""
+        return not self._sock.is_used and self._connection.last_word(page)
+
     def end(self) -> None:
         """Have the socket back.
 

@@ -155,6 +155,11 @@ class Logs:
         else:
             event(self.worker, logging.DEBUG, "logs reopened")
 
+    @property
+    def descriptor(self) -> int:
+        """Where C code may write what belongs into the error log: its file, else stderr."""
+        return self._error_file.fd if self._error_file is not None else 2
+
     def close(self) -> None:
         """Close the files; the loggers are left to whoever was set up after."""
         if self._error_file is not None:

@@ -10,7 +10,9 @@ import contextlib
 import heapq
 import math
 import os
+import sys
 import time
+import types
 from collections.abc import Callable
 from typing import ClassVar, Final
 
@@ -18,15 +20,20 @@ from typing_extensions import override
 
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers import scoreboard
+from heeler.workers.access_entry import SEEN_TO
 from heeler.workers.base import Boot, Drain, Worker
 from heeler.workers.body import RequestBody
 from heeler.workers.client_writer import ClientWriter
+from heeler.workers.clock import http_date
 from heeler.workers.dispatch_source import DispatchSource
 from heeler.workers.handover import UNKNOWN, Tail
+from heeler.workers.http.error_page import error_page
 from heeler.workers.http.fields import FieldReader
 from heeler.workers.http.limits import Limits
 from heeler.workers.http.request import Request
 from heeler.workers.http_connection import HttpConnection
+from heeler.workers.overrun import Run, run_in
+from heeler.workers.overruns import Overruns
 from heeler.workers.poller import EXCLUSIVE, READ, Poller
 from heeler.workers.sources import AcceptingSource, Connection, Source
 from heeler.workers.wsgi import Gateway
@@ -70,6 +77,7 @@ class ReactorWorker(Worker):
         self.keepalive = float(config.keepalive)
         self.header_timeout: Final = float(config.header_timeout) or math.inf
         self.request_timeout: Final = float(config.request_timeout) or math.inf
+        self.overruns: Final = Overruns(self)
         self.body_timeout: Final = float(config.body_timeout) or math.inf
         self.write_timeout: Final = float(config.write_timeout) or math.inf
         self.body_memory: Final[int] = config.body_memory
@@ -431,6 +439,29 @@ class ReactorWorker(Worker):
         return accept
 
     # -- the end
+
+    @override
+    def see_off(self, here: types.FrameType | None) -> None:
+        super().see_off(here)
+        for frame in self.frames():
+            with contextlib.suppress(Exception):  # whatever state it was interrupted in; the arbiter tells of the rest
+                if (run := run_in(frame)) is not None:
+                    self._answer_for(run)
+
+    def frames(self) -> list[types.FrameType]:
+        """Return the innermost frames of all that may run a request."""
+        return list(sys._current_frames().values())  # noqa: SLF001 - the public way to threads' frames
+
+    def _answer_for(self, run: Run) -> None:
+        """Answer a request whose application will not any more."""
+        request, response = run.request, run.response
+        if response.outcome is SEEN_TO:
+            return
+        page = error_page(504, http_date()[0], head_only=request.method == "HEAD")
+        if response.head is not None or run.client.last_word(page):
+            self.overruns.ended(request, run.started_ns)
+            self.gateway.see_to(run, 504)
+            self.row.strike(run.started_ns)
 
     @override
     def drain(self, drain: Drain) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from heeler.plugins.errors import RemoteProtocolError, RequestTimeout
-from heeler.workers.access_entry import AccessEntry
+from heeler.workers.access_entry import SEEN_TO, AccessEntry
 from heeler.workers.http.request import Request
 from heeler.workers.logs import event
 
@@ -39,6 +39,11 @@ class Reported(Protocol):
     """Bytes of body."""
     fault: str | None
     """What the application did wrong, for the log."""
+
+    @property
+    def outcome(self) -> str:
+        """How it ended, for the access log; `SEEN_TO` where that has its entry."""
+        ...
 
 
 class Reporter:
@@ -78,6 +83,20 @@ class Reporter:
             except BaseException:
                 # The request is answered; what the hook makes of it cannot change that.
                 self._errors.exception("hook failed hook=post_request slot=%d", self._worker.slot)
+        if response.outcome is not SEEN_TO:
+            self.log(request, response, peer, environ, duration_ns)
+        if self._worker.quota.count_down():
+            self._worker.retire("max_requests")
+
+    def log(
+        self,
+        request: Request,
+        response: Reported,
+        peer: str,
+        environ: dict[str, Any] | None,  # Any: as in `report`
+        duration_ns: int,
+    ) -> None:
+        """Write the entry of the access log, where there is one."""
         if self._access is not None:
             self._access.write(
                 AccessEntry(
@@ -89,10 +108,9 @@ class Reporter:
                     duration_ns=duration_ns,
                     peer=peer,
                     environ=environ,
+                    outcome=response.outcome,
                 )
             )
-        if self._worker.quota.count_down():
-            self._worker.retire("max_requests")
 
     def failed(self, request: Request, error: BaseException) -> None:
         """The application raised `error`, or was made to."""

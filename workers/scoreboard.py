@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal, Self
 
 MAGIC: Final = int.from_bytes(b"HEELER\x00\x00", "little")
-VERSION: Final = 2
+VERSION: Final = 3
 PAGE_WORDS: Final = 512
 PAGE_BYTES: Final = PAGE_WORDS * 8
 
@@ -102,6 +102,7 @@ FIELDS: Final = (
     Field("refused", "counter", "requests refused before the application saw them"),
     Field("timeouts", "counter", "connections closed because a client was too slow"),
     Field("cut", "counter", "requests cut by a stop or a kill"),
+    Field("overruns", "counter", "requests that took longer than `request_timeout`, or that `timeout` has ended"),
     # From here to `latency` a worker writes all at once (`Row.show`).
     Field("requests", "counter", "requests answered"),
     Field("bytes_in", "counter", "request bytes read, heads included"),
@@ -146,6 +147,7 @@ ACCEPTED: Final = _OFFSETS["accepted"]
 REFUSED: Final = _OFFSETS["refused"]
 TIMEOUTS: Final = _OFFSETS["timeouts"]
 CUT: Final = _OFFSETS["cut"]
+OVERRUNS: Final = _OFFSETS["overruns"]
 
 _ENTRY_STARTS: Final = tuple((ENTRIES_AT + entry * ENTRY_WORDS) * 8 for entry in range(IN_FLIGHT_ENTRIES))
 _pack_entry: Final = struct.Struct(f"QQ{_ENTRY_TEXT_BYTES}s").pack_into
@@ -205,6 +207,12 @@ class Row:
     def leave(self, entry: int) -> None:
         """The request in `entry` is over."""
         self.words[ENTRIES_AT + entry * ENTRY_WORDS] = 0
+
+    def strike(self, started_ns: int) -> None:
+        """The request that is in flight since then is seen to, in whichever entry it is named."""
+        for entry in range(IN_FLIGHT_ENTRIES):
+            if self.words[ENTRIES_AT + entry * ENTRY_WORDS] == started_ns:
+                self.leave(entry)
 
     def show(self, *tally: int) -> None:
         """Write the words from `requests` to the last bucket of `latency`, in that order."""

@@ -2,14 +2,14 @@
 
 A handler only notes its signal; the loop is woken by the wake-up descriptor and obeys.
 Those that must reach into a running request (INT, QUIT, ABRT, and the kernel's notice that the
-arbiter is gone) act at once. So does USR2, which writes the stack of every thread to stderr.
-`STACKS` does the same in C code, for a worker in which no Python code gets a turn any more.
+arbiter is gone) act at once. So does USR2, which writes the stacks of all threads, tasks and greenlets to stderr.
+`STACKS` writes those of the threads to the error log in C code, for a worker in which no Python code gets a turn any
+more.
 """
 
 import faulthandler
 import signal
-import sys
-import threading
+import time
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Final
 from heeler.plugins.exit_status import ExitStatus
 from heeler.workers import messages, orphan, unpatched
 from heeler.workers.drain import PATIENCE_S
+from heeler.workers.scoreboard import BEAT_AT
 from heeler.workers.sources import SignalSource
+from heeler.workers.stacks import all_stacks
 
 if TYPE_CHECKING:
     from heeler.workers.base import Worker
@@ -62,7 +64,7 @@ class WorkerSignals:
             signal.siginterrupt(number, False)
         signal.signal(signal.SIGUSR2, self._show_stacks)
         signal.siginterrupt(signal.SIGUSR2, False)
-        faulthandler.register(STACKS, file=2, all_threads=True)
+        faulthandler.register(STACKS, file=self._worker.boot.logs.descriptor, all_threads=True)
 
     @property
     def handlers(self) -> tuple[Callable[..., object], ...]:
@@ -97,21 +99,20 @@ class WorkerSignals:
             self._worker.call_hook("worker_int", self._worker)
             self._worker.quit()
 
-    def _abort(self, _number: int, _frame: types.FrameType | None) -> None:
+    def _abort(self, _number: int, frame: types.FrameType | None) -> None:
+        if self._is_overdue():
+            self._worker.see_off(frame)
         self._worker.call_hook("worker_abort", self._worker)
         self._worker.quit(ExitStatus.INTERNAL)
 
+    def _is_overdue(self) -> bool:
+        """Whether it is the arbiter that sends ABRT, for want of a heartbeat; others may send it too."""
+        timeout_s, beat_ns = self._worker.config.timeout, self._worker.words[BEAT_AT]
+        return bool(timeout_s and beat_ns) and time.monotonic_ns() - beat_ns > timeout_s * 1e9
+
     def _show_stacks(self, _number: int, frame: types.FrameType | None) -> None:
-        """Write the stack of every thread, the main one's as it was interrupted, in faulthandler's form."""
-        main = threading.main_thread().ident
-        for thread, innermost in sys._current_frames().items():  # noqa: SLF001 - the public way to threads' frames
-            name = "Current thread" if thread == main else "Thread"
-            lines = [f"{name} {thread:#018x} (most recent call first):"]
-            at = frame if thread == main else innermost
-            while at is not None:
-                lines.append(f'  File "{at.f_code.co_filename}", line {at.f_lineno} in {at.f_code.co_name}')
-                at = at.f_back
-            unpatched.write(2, ("\n".join(lines) + "\n\n").encode(errors="backslashreplace"))
+        """Write all stacks, the main thread's as it was interrupted, in faulthandler's form."""
+        unpatched.write(2, (all_stacks(frame) + "\n").encode(errors="backslashreplace"))
 
     def _orphaned(self, _number: int, _frame: types.FrameType | None) -> None:
         self._worker.orphaned()

@@ -3,6 +3,7 @@
 import math
 import signal
 import time
+import traceback
 import types
 from collections.abc import Callable
 from typing import Final
@@ -10,10 +11,12 @@ from typing import Final
 from typing_extensions import override
 
 from heeler.plugins.errors import RequestTimeout
+from heeler.workers.access_entry import DONE, TIMEOUT
 from heeler.workers.body import RequestBody
 from heeler.workers.http.request import Request
 from heeler.workers.http_connection import HttpConnection
-from heeler.workers.overrun import is_in_application
+from heeler.workers.overrun import is_in_application, run_in
+from heeler.workers.overruns import OBEY_S
 from heeler.workers.reactor import ReactorWorker
 
 Serve = Callable[[HttpConnection, Request, RequestBody | None, int], bool]
@@ -70,5 +73,26 @@ class SyncWorker(ReactorWorker):
 
     def _on_alarm(self, _number: int, frame: types.FrameType | None) -> None:
         if not self.free and is_in_application(frame):
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            self._interrupt(frame)
+
+    def _interrupt(self, frame: types.FrameType | None) -> None:
+        """Raise RequestTimeout in the application, which `frame` is of; where it was told so before, answer for it.
+
+        Raises:
+            RequestTimeout: so it is told.
+        """
+        run = run_in(frame)
+        assert run is not None, "an application that nobody has called"
+        if run.response.outcome is DONE:
+            signal.setitimer(signal.ITIMER_REAL, OBEY_S, _AGAIN_S)
+            run.response.outcome = TIMEOUT
+            self.overruns.begin(run.request, run.started_ns, self.overruns.stacks(frame))
             raise RequestTimeout(f"the request took longer than {self.request_timeout:g} s")
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self.overruns.stuck(run.request, run.started_ns, "".join(traceback.format_stack(frame)))
+        self.gateway.see_to(run, 504)
+        connection, has_begun = run.client, run.response.head is not None
+        assert isinstance(connection, HttpConnection)
+        if has_begun:
+            self.cut()
+        connection.give_up(504, has_begun=has_begun)

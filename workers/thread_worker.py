@@ -1,6 +1,5 @@
 """The `thread` worker: as many requests run at once as there are threads, any number of connections wait."""
 
-import logging
 import math
 import os
 import time
@@ -10,15 +9,17 @@ from typing import Final
 from typing_extensions import override
 
 from heeler.plugins.errors import RequestTimeout
+from heeler.workers.access_entry import DONE, TIMEOUT
 from heeler.workers.base import Boot
 from heeler.workers.body import RequestBody
 from heeler.workers.client_writer import ClientWriter
-from heeler.workers.hands import OBEY_S, Hand
+from heeler.workers.hands import Hand
 from heeler.workers.http.request import Request
 from heeler.workers.http_connection import HttpConnection
 from heeler.workers.in_flight import InFlight
 from heeler.workers.lendable_connection import lending, serve_lent
-from heeler.workers.logs import event
+from heeler.workers.overrun import is_in_application, run_in
+from heeler.workers.overruns import OBEY_S
 from heeler.workers.threaded_connection import ThreadedConnection
 from heeler.workers.threaded_reactor import ThreadedReactor
 from heeler.workers.wsgi import Gateway
@@ -101,23 +102,30 @@ class ThreadWorker(ThreadedReactor):
             return
         until = math.inf
         if not connection.is_switched:
-            connection.is_told = connection.hand.interruption.interrupt()
+            connection.is_told = self._tell(connection.hand)
             until = self.deadline_in(OBEY_S if connection.is_told else _AGAIN_S)
         connection.run_until = connection.deadline = until
 
+    def _tell(self, hand: Hand) -> bool:
+        """Raise RequestTimeout in the application; False where its thread is not in it just now, or any more."""
+        frame = hand.interruption.frame
+        run = run_in(frame)
+        if run is None or not is_in_application(frame):
+            return False
+        stacks, run.response.outcome = self.overruns.stacks(), TIMEOUT
+        if not hand.interruption.interrupt():
+            run.response.outcome = DONE
+            return False
+        self.overruns.begin(hand.request, hand.began_ns, stacks)
+        return True
+
     def _give_up(self, connection: ThreadedConnection, hand: Hand) -> None:
         """The application was told that its time is over, and goes on: answer for it."""
-        request, seconds = hand.request, round((time.monotonic_ns() - hand.began_ns) / 1e9, 3)
-        stack = "".join(traceback.format_stack(hand.interruption.frame))
-        event(
-            self.boot.logs.error,
-            logging.ERROR,
-            "request stuck",
-            block=stack,
-            method=request.method,
-            path=request.path,
-            seconds=seconds,
-        )
+        frame = hand.interruption.frame
+        self.overruns.stuck(hand.request, hand.began_ns, "".join(traceback.format_stack(frame)))
+        run = run_in(frame)
+        if run is not None:
+            self.gateway.see_to(run, 504)
         if connection.writes:
             self.cut()
         connection.answer_for(504)

@@ -197,6 +197,14 @@ class WebSocketExchange(WebSocketLink):
         (Phase.OPEN, "websocket.close"): _close,
     }
 
+    @override
+    def give_up(self) -> bool:
+        if self._phase is Phase.CLOSED:
+            return False
+        self.timed_out = True
+        self._give_up(504)
+        return self._is_accounted
+
     # -- how the application ends
 
     def _returned(self) -> None:

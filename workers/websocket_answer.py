@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from heeler.plugins.errors import LocalProtocolError
+from heeler.workers.access_entry import DONE
 from heeler.workers.http.error_page import error_page
 from heeler.workers.http.request import Request
 from heeler.workers.http.response import LAST_CHUNK, Head, chunk
@@ -33,6 +34,7 @@ class Answer:
         "code",
         "fault",
         "is_complete",
+        "outcome",
         "reason",
         "sent",
     )
@@ -50,6 +52,8 @@ class Answer:
         """Bytes sent behind the head: of content, or of frames."""
         self.fault: str | None = None
         """What the application did wrong, for the log."""
+        self.outcome = DONE
+        """How it ended, for the access log."""
         self._has_begun = False
         self.is_complete = False
 

@@ -4,6 +4,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
+from heeler.workers.access_entry import TIMEOUT
 from heeler.workers.exchange import Exchange
 from heeler.workers.http.request import Request
 from heeler.workers.http.response_fields import RawFieldLines
@@ -112,6 +113,8 @@ class WebSocketGateway:
         """
         worker, started_ns = self._worker, exchange.started_ns
         worker.last_response_ns = ended_ns = time.monotonic_ns()
+        if exchange.timed_out:
+            answer.outcome = TIMEOUT
         worker.tally.answered(min(answer.code // 100, 5), answer.sent, (opened_ns or ended_ns) - started_ns)
         if self.reporter.is_watched or answer.fault is not None:
             self.reporter.report(exchange.request, answer, exchange.peer, None, ended_ns - started_ns)

@@ -108,6 +108,10 @@ class WebSocketLink(abc.ABC):
         return self._connection.peer[0]
 
     @abc.abstractmethod
+    def give_up(self) -> bool:
+        """Answer for an application that goes on though its time is over; whether all is said by that."""
+
+    @abc.abstractmethod
     async def run(self) -> None:
         """Answer the handshake, and run the application to its end."""
 

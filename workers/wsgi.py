@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 import heeler
 from heeler.plugins.errors import RemoteProtocolError, RequestTimeout
+from heeler.workers.access_entry import DONE, SEEN_TO, TIMEOUT
 from heeler.workers.body import RequestBody
 from heeler.workers.client import Client, ClientGoneError
 from heeler.workers.clock import http_date
@@ -24,6 +25,7 @@ from heeler.workers.wsgi_response import FileWrapper, PlainFileWrapper, WsgiResp
 
 if TYPE_CHECKING:
     from heeler.workers.base import Worker
+    from heeler.workers.overrun import Run
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -134,18 +136,34 @@ class Gateway:
             self._answer(client, request, response, error.status_hint)
         except BaseException as error:
             # SystemExit, CancelledError, KeyboardInterrupt: whatever a request raises, it is the request's.
+            if isinstance(error, RequestTimeout) and response.outcome is DONE:
+                response.outcome = TIMEOUT
             self._reporter.failed(request, error)
-            self._answer(client, request, response, 504 if isinstance(error, RequestTimeout) else 500)
+            self._answer(client, request, response, 500 if response.outcome is DONE else 504)
         if body is not None:
             body.close()
         worker.last_response_ns = ended_ns = time.monotonic_ns()
         head = response.head
-        self._tally.answered(
-            head.status_class if head is not None else response.failed // 100, response.sent, ended_ns - started_ns
-        )
+        if response.outcome is not SEEN_TO:
+            self._tally.answered(
+                head.status_class if head is not None else response.failed // 100, response.sent, ended_ns - started_ns
+            )
         if self._is_watched or response.fault is not None:
             self._reporter.report(request, response, client.peer[0], environ, ended_ns - started_ns)
         return response.keep_alive
+
+    def see_to(self, run: "Run", status: int) -> None:
+        """Count and log a request that is answered with `status`, or cut, though the application goes on.
+
+        Process: the worker; not necessarily the thread that runs the request, and perhaps a signal handler.
+        """
+        response, duration_ns = run.response, time.monotonic_ns() - run.started_ns
+        response.outcome = TIMEOUT
+        response.failed = status
+        self._reporter.log(run.request, response, run.client.peer[0], run.environ, duration_ns)
+        response.outcome = SEEN_TO
+        head = response.head
+        self._tally.answered(head.status_class if head is not None else status // 100, response.sent, duration_ns)
 
     def _send(self, request: Request, response: WsgiResponse, iterable: Iterable[bytes]) -> None:
         try:

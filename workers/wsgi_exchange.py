@@ -10,16 +10,22 @@ import os
 import sys
 import threading
 import time
+import traceback
+import types
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from heeler.plugins.errors import RemoteProtocolError
+from heeler.workers.access_entry import SEEN_TO, TIMEOUT
 from heeler.workers.body import RequestBody
 from heeler.workers.client import ClientGoneError
+from heeler.workers.clock import http_date
+from heeler.workers.http.error_page import error_page
 from heeler.workers.http.request import Request
 from heeler.workers.interruption import Interruption
 from heeler.workers.logs import event
-from heeler.workers.overrun import is_in_application
+from heeler.workers.overrun import Run, is_in_application, run_in
+from heeler.workers.overruns import OBEY_S
 from heeler.workers.scoreboard import CAPACITY
 from heeler.workers.sources import Connection
 from heeler.workers.wsgi import Gateway
@@ -29,9 +35,6 @@ if TYPE_CHECKING:
     from heeler.workers.streaming_connection import StreamingConnection
 
 _AGAIN_S: Final = 0.02
-
-OBEY_S: Final = 5.0
-"""How long an application may still take once it was told that its request took too long."""
 
 Post = Callable[..., object]
 """Calls a function with arguments in the loop, soon; from any thread."""
@@ -149,8 +152,8 @@ class WsgiExchange:
         worker = bridge.worker
         self._bridge = bridge
         self._connection = connection
-        self._request = request
-        self._started_ns = started_ns
+        self.request = request
+        self.started_ns = started_ns
         self._body = None if request.complete else RequestBody(worker.body_memory, worker.spool_dir)
         self._whole: Event | None = None
         self._over: Event = worker.event()
@@ -192,7 +195,7 @@ class WsgiExchange:
                 await self._whole.wait()
             finally:
                 self._bridge.wait_for_clients(-1)
-            self._started_ns = time.monotonic_ns()
+            self.started_ns = time.monotonic_ns()
             self._connection.limit_run(self._bridge.worker.request_timeout)
         if self._is_cut:
             self._end()
@@ -257,10 +260,39 @@ class WsgiExchange:
         """Raise RequestTimeout in the application; where it is not at work just now, look again soon."""
         if self._interruption is None:
             return
-        if is_in_application(sys._current_frames().get(self._thread)):  # noqa: SLF001 - the public way to threads' frames
+        run = self._run()
+        if run is not None and is_in_application(self._frame()):
+            run.response.outcome = TIMEOUT
             self._interruption.interrupt()
         else:
             self._bridge.worker.cancel_later(self, _AGAIN_S)
+
+    def give_up(self) -> bool:
+        """The application goes on though its time is over: answer for it."""
+        run = self._run()
+        if run is None:
+            return False
+        self._bridge.gateway.see_to(run, 504)
+        if self.has_begun:
+            self._connection.abort()
+            return True
+        with contextlib.suppress(ClientGoneError):
+            self._connection.write(error_page(504, http_date()[0], head_only=self.request.method == "HEAD"))
+        self.on_gone(cut=True)
+        self._connection.finish(keep_alive=False)
+        return True
+
+    def stack(self) -> str:
+        """Return the stack of its thread, for the log."""
+        return "".join(traceback.format_stack(self._frame())) if self._run() is not None else ""
+
+    def _run(self) -> Run | None:
+        """Return what its thread runs; None where that has not begun, or is over."""
+        run = run_in(self._frame()) if self._interruption is not None else None
+        return run if run is not None and run.client is self and run.response.outcome is not SEEN_TO else None
+
+    def _frame(self) -> types.FrameType | None:
+        return sys._current_frames().get(self._thread)  # noqa: SLF001 - the public way to threads' frames
 
     # -- in the thread
 
@@ -272,7 +304,7 @@ class WsgiExchange:
         self._interruption = interruption = Interruption()
         interruption.allow()
         try:
-            self._keep_alive = bridge.gateway.serve(self, self._request, self._body, self._started_ns)
+            self._keep_alive = bridge.gateway.serve(self, self.request, self._body, self.started_ns)
         finally:
             interruption.forbid()
 
@@ -330,6 +362,10 @@ class WsgiExchange:
             if not self._is_cut:
                 self._connection.write_file(fd, offset, count)
         os.close(fd)
+
+    def last_word(self, page: bytes) -> bool:
+        """As of a connection."""
+        return self._connection.last_word(page)
 
     def abort(self) -> None:
         """Cut the connection so that the client cannot take what it has for the whole."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, Final
 
 from heeler.plugins.errors import LocalProtocolError
+from heeler.workers.access_entry import DONE
 from heeler.workers.client import Client
 from heeler.workers.http.request_line import RequestLine
 from heeler.workers.http.response import LAST_CHUNK, Head, ResponseEncoder, chunk
@@ -87,6 +88,7 @@ class WsgiResponse:
         "head",
         "headers",
         "keep_alive",
+        "outcome",
         "sent",
         "status",
     )
@@ -111,6 +113,8 @@ class WsgiResponse:
         """Body bytes handed to the client's connection."""
         self.fault: str | None = None
         """What the application did wrong about the length of the body, for the log."""
+        self.outcome = DONE
+        """How it ends, for the access log; `SEEN_TO` once others have answered, counted and logged it."""
 
     @property
     def code(self) -> int:

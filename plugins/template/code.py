@@ -19,7 +19,7 @@ from heeler.plugins.setting import Setting
 from heeler.workers.body import RequestBody
 from heeler.workers.http.request import Request
 from heeler.workers.http_connection import HttpConnection
-from heeler.workers.overrun import is_in_application
+from heeler.workers.overrun import is_in_application, run_in
 from heeler.workers.reactor import ReactorWorker
 
 SLOW = Setting(
@@ -68,6 +68,8 @@ class ${title}Worker(ReactorWorker):
         """The request takes too long; it is interrupted once it is in the application's own code."""
         if not self.free and is_in_application(frame):
             signal.setitimer(signal.ITIMER_REAL, 0)
+            if (run := run_in(frame)) is not None:
+                self.overruns.begin(run.request, run.started_ns, self.overruns.stacks(frame))
             raise RequestTimeout(f"the request took longer than {self.request_timeout:g} s")
 '''
 

@@ -149,12 +149,14 @@ def test_streams_are_not_stuck() -> None:
 
 
 def test_worker_whose_threads_are_all_stuck_is_replaced() -> None:
-    """After `timeout` its stacks are written, what is lost is told, and another worker serves."""
+    """After `timeout` its stacks are written, its clients are answered and told of, and another worker serves."""
     with serve("--timeout", "1", exit_status=None, tracebacks=True) as server:
         before = server.worker_pids()
         sleepers = [send(server, "/sleep?s=60") for _ in range(4)]
         server.wait_for_log("worker timeout")
-        server.wait_for_log('request="GET /sleep"', 4)
+        for client in sleepers:
+            assert client.read_response().status == 504
+        server.wait_for_log("request timed out method=GET path=/sleep", 4)
         assert "thread_cases.py" in server.log()
         server.wait_for_log("worker ready", 2)
         assert get(server.address, "/?a").status == 200

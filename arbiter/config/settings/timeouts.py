@@ -69,8 +69,8 @@ TIMEOUTS = (
         "request_timeout",
         seconds,
         0,
-        "How long the application may take for one request; then `RequestTimeout` is raised in it, its stack is"
-        " logged, and the client gets 504; 0 = for ever.",
+        "How long the application may take for one request; then all stacks are logged, `RequestTimeout` is raised in"
+        " it, and the client gets 504; 0 = for ever.",
         "Timeouts",
         cli=("--request-timeout",),
         metavar="SECONDS",

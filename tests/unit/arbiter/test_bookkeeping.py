@@ -18,6 +18,7 @@ from heeler.arbiter.post_mortem import entry_of
 from heeler.arbiter.rows import Rows, longest
 from heeler.plugins.errors import ConfigError
 from heeler.workers import messages
+from heeler.workers.access_entry import LOST
 from heeler.workers.access_log import compiled
 from heeler.workers.scoreboard import InFlight, State
 
@@ -152,8 +153,8 @@ def test_time_that_nobody_had_is_no_silence() -> None:
 def test_the_entry_of_a_lost_request_says_what_is_known() -> None:
     """Method, path and duration, status 0; an odd text of the scoreboard is no obstacle."""
     line = compiled('%(h)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(M)s')
-    assert line(entry_of(InFlight(10.0, "GET /wait"), 11.5)) == '- "GET /wait HTTP/1.1" 0 0 "-" "-" 1500'
-    assert line(entry_of(InFlight(10.0, ""), 11.5)) == '- "  HTTP/1.1" 0 0 "-" "-" 1500'
+    assert line(entry_of(InFlight(10.0, "GET /wait"), 11.5, LOST)) == '- "GET /wait HTTP/1.1" 0 0 "-" "-" 1500'
+    assert line(entry_of(InFlight(10.0, ""), 11.5, LOST)) == '- "  HTTP/1.1" 0 0 "-" "-" 1500'
 
 
 def test_the_longest_running_request_is_named() -> None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import override
 
+from heeler.workers.access_entry import TIMEOUT
 from heeler.workers.access_fields import KnownTexts, stamp, user_name
 from heeler.workers.access_format import ATOMS, NAMED, TemplateError, compile_template
 from heeler.workers.access_log import AccessEntry, AccessLog, AccessLogger, compiled
@@ -97,6 +98,7 @@ ATOM_CASES = [
     ("D", "2345678"),
     ("L", "2.345679"),
     ("queue", "0.001500"),
+    ("outcome", "done"),
     ("p", "<PID>"),
     ("{User-Agent}i", "curl/8"),
     ("{content-type}i", "text/x"),
@@ -235,6 +237,14 @@ def test_fields_are_recovered(target: str, method: str, referrer: str, agent: st
     assert unescape(found["f"]) == (referrer or "-")
     assert unescape(found["a"]) == (agent or "-")
     assert unescape(found["u"]) == (user.partition(":")[0] or "-")
+
+
+def test_outcome() -> None:
+    """Templates always have it; JSON where it is not the usual one."""
+    one = entry()
+    assert "heeler.outcome" not in json.loads(compiled("json")(one))
+    one.outcome = TIMEOUT
+    assert line("%(outcome)s", one) == json.loads(compiled("json")(one))["heeler.outcome"] == "timeout"
 
 
 @given(target=TEXTS, agent=TEXTS, peer=TEXTS)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from heeler.plugins.errors import LocalProtocolError
+from heeler.workers.access_entry import TIMEOUT
 from heeler.workers.client import ClientGoneError
 from support.asgi_fakes import GET, POST, Exchanging, FakeWorker
 
@@ -339,6 +340,18 @@ def test_cancelled_within_the_response() -> None:
         running.throw(Cancelled())
     assert running.connection.is_aborted
     assert running.entry.status == 200
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_given_up(begun: bool) -> None:
+    """An application that goes on though its time is over is answered for once, or cut."""
+    running = Exchanging(waits_for_ever(*([START, body(b"a", more=True)] if begun else [])))
+    running.step()
+    assert running.exchange.give_up()
+    assert not running.exchange.give_up()
+    assert running.connection.is_aborted is begun
+    assert begun or running.sent.startswith(b"HTTP/1.1 504 ")
+    assert (running.entry.status, running.entry.outcome) == (200 if begun else 504, TIMEOUT)
 
 
 def test_cancelled_behind_the_response(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,6 +9,7 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from websockets.frames import Close
 
 from heeler.plugins.errors import LocalProtocolError
+from heeler.workers.access_entry import TIMEOUT
 from heeler.workers.client import ClientGoneError
 from support.websocket_fakes import Session, handshake, make_worker
 
@@ -423,3 +424,13 @@ def test_an_application_that_does_not_answer_in_time_is_504() -> None:
     with pytest.raises(CancelledError):
         session.throw(CancelledError())
     assert session.status == session.entry.status == 504
+    assert session.entry.outcome == TIMEOUT
+
+
+def test_an_application_that_is_given_up() -> None:
+    """An open WebSocket is closed with 1011: the worker is about to end."""
+    session = Session(echo)
+    session.open()
+    assert not session.exchange.give_up()
+    assert session.heard() == [Close(1011, "")]
+    assert not session.exchange.give_up()
