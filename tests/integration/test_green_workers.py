@@ -140,13 +140,16 @@ def test_client_that_reads_slowly_holds_up_its_request_alone(worker_class: str) 
 
 def test_application_that_takes_no_hint(worker_class: str) -> None:
     """Where it swallows RequestTimeout its client is answered some seconds later, and its stack is logged."""
-    with serve(worker_class, "--request-timeout", "1") as server:
+    access = ("--access-logfile", "/dev/stderr", "--access-logformat", "access %(U)s %(s)s %(outcome)s")
+    with serve(worker_class, "--request-timeout", "1", *access) as server:
         with Client(server.address) as client:
             assert client.request("GET", "/stubborn").status == 504
         server.wait_for_log("swallowed RequestTimeout")
         server.wait_for_log("request stuck method=GET path=/stubborn")
         assert "in stubborn" in server.log()
+        server.wait_for_log("access /stubborn 504 timeout")
         get(server.address, "/open_gate")
+    assert server.log().count("access /stubborn") == 1, "its line was written when it was answered"
 
 
 def test_child_that_waits(worker_class: str) -> None:

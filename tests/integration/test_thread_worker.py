@@ -167,16 +167,19 @@ def test_worker_whose_threads_are_all_stuck_is_replaced() -> None:
 
 def test_thread_that_does_not_obey_is_answered_for() -> None:
     """A request that overruns in C code gets its 504 a grace later; its stack is in the log, and others are served."""
-    with serve("--request-timeout", "1", tracebacks=True, exit_status=None) as server:
+    access = ("--access-logfile", "/dev/stderr", "--access-logformat", "access %(U)s %(s)s %(outcome)s")
+    with serve("--request-timeout", "1", *access, tracebacks=True, exit_status=None) as server:
         with send(server, "/sleep?s=9") as client:
             assert client.read_response().status == 504
             assert client.is_closed()
         server.wait_for_log("request stuck method=GET path=/sleep seconds=6.")
+        server.wait_for_log("access /sleep 504 timeout")
         assert "time.sleep(float(" in server.log()
         assert get(server.address, "/?a").status == 200
         server.wait_for_log("request timed out method=GET path=/sleep")
         for _ in range(20):
             assert get(server.address, "/?a").status == 200
+        assert server.log().count("access /sleep") == 1, "its line was written when it was answered"
 
 
 def test_worker_whose_threads_all_disobey_is_replaced() -> None:
