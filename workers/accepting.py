@@ -7,6 +7,7 @@ listener that hands them over. Must not know what is done with a connection.
 import abc
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Collection, Iterator
 from typing import ClassVar, Final, final
@@ -30,6 +31,9 @@ from heeler.workers.sources import (
 
 ACCEPT_PAUSE_S: Final = 0.1
 """How long accepting stops after the system ran out of descriptors or memory."""
+
+CATCH_UP_S: Final = 0.05
+"""How soon a listener that was too busy to hear a worker is told again."""
 
 ACCEPT_BURST: Final = 16
 """Connections accepted in a row before others get a turn."""
@@ -273,13 +277,28 @@ class Accepting(abc.ABC):
         """Whether the listening sources are open."""
         return bool(self._listening)
 
-    def _tick_in_patience(self, home: DispatchSource, drain: Drain) -> float:
+    def _tick_home(self, home: DispatchSource, now_ns: int) -> float:
+        """Tell the listener what it waits for; return in how many seconds to look again."""
+        wait_s = math.inf
+        if home.is_behind:
+            home.flush()
+            return CATCH_UP_S
+        if home.is_owed:
+            wait_s = home.settle(now_ns)
+        if self.draining is not None and not home.is_leaving:
+            return min(wait_s, self._tick_in_patience(home, self.draining))
+        self.tell_room()
+        return wait_s
+
+    @staticmethod
+    def _tick_in_patience(home: DispatchSource, drain: Drain) -> float:
         """Wait for word whether the whole server stops: what its last workers leave, nobody would serve."""
         wait_s = drain.leave_at - time.monotonic()
-        if drain.last or wait_s > 0:
-            return min(self._beat_interval_s, wait_s if wait_s > 0 else self._beat_interval_s)
-        home.leave()
-        return self._beat_interval_s
+        if wait_s > 0:
+            return wait_s
+        if not drain.last:
+            home.leave()
+        return math.inf
 
     @final
     def tell_room(self) -> None:

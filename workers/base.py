@@ -42,9 +42,6 @@ __all__ = ["API_VERSION", "Boot", "Connection", "Drain", "Worker"]
 API_VERSION: Final = 1
 """The version of this contract; a worker class names the one it was written against."""
 
-CATCH_UP_S: Final = 0.05
-"""How soon a listener that was too busy to hear a worker is told again."""
-
 
 class Worker(Accepting):
     """A process that serves.
@@ -272,21 +269,16 @@ class Worker(Accepting):
         if now_ns >= self.scales.due_ns:
             self.weigh(now_ns)
         self.tally.show()
-        home = self.home
-        if home is not None and home.is_behind:
-            home.flush()
-            return CATCH_UP_S
-        if home is not None and self.draining is not None and not home.is_leaving:
-            return self._tick_in_patience(home, self.draining)
-        if home is not None:
-            self.tell_room()
+        at_most_s = self._beat_interval_s
+        if (home := self.home) is not None:
+            at_most_s = min(at_most_s, self._tick_home(home, now_ns))
         if self._accept_again_at is None:
-            return self._beat_interval_s
+            return at_most_s
         wait = self._accept_again_at - time.monotonic()
         if wait <= 0:
             self.resume_accept()
-            return self._beat_interval_s
-        return min(wait, self._beat_interval_s)
+            return at_most_s
+        return min(wait, at_most_s)
 
     # -- connections and requests
 

@@ -8,7 +8,9 @@ import collections
 import errno
 import functools
 import logging
+import math
 import socket
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -17,15 +19,31 @@ from typing_extensions import override
 from heeler.workers import unpatched
 from heeler.workers.address import Address
 from heeler.workers.channel import CLOEXEC, FULL, OUT_OF_DESCRIPTORS, ROOM, descriptors
-from heeler.workers.handover import HAND_BYTES, MAX_BYTES, UNKNOWN, Kind, Tail, pack_report, unpack_hand
+from heeler.workers.handover import (
+    HAND_BYTES,
+    MAX_BYTES,
+    UNKNOWN,
+    Awaits,
+    Kind,
+    Tail,
+    pack_number,
+    pack_report,
+    unpack_hand,
+)
 from heeler.workers.scoreboard import WAITS, Row
 from heeler.workers.sources import AcceptingSource, Connection
 
-"""The listener has not received so much of what was sent to it that there is no room for more."""
+QUIET_S: Final = 0.02
+"""How long the listener may not know of a connection that it was quietly given back, where nothing else happens."""
 
 
 class DispatchSource(AcceptingSource):
     """A worker's end of the pair.
+
+    What most is reported wakes nobody: to wake a process on another processor takes as long as reading and
+    parsing a request. A connection that comes back is written to a socket of its own, which the listener reads
+    whenever something else has woken it, as the client's next request does. It is woken by `settle` alone: once
+    the worker has nothing more to do, where the listener waits for that, or `QUIET_S` has passed.
 
     Args:
         fd: the descriptor of the socket; this object owns it.
@@ -44,6 +62,10 @@ class DispatchSource(AcceptingSource):
         self._send = self._sock.send
         self._log = log
         self._page = page
+        self._quiet: socket.socket | None = None
+        """Where connections are given back without a word to wake the listener; None where that cannot be."""
+        self._owed_ns = 0
+        """Since when the listener may not know of one of them; 0 where it knows of all."""
         self._unsent: collections.deque[bytes] = collections.deque()
         self._is_full = False
         self._is_over = False
@@ -57,6 +79,8 @@ class DispatchSource(AcceptingSource):
     def close(self) -> None:
         self._is_over = True
         self._sock.close()
+        if self._quiet is not None:
+            self._quiet.close()
 
     @property
     @override
@@ -105,19 +129,76 @@ class DispatchSource(AcceptingSource):
         """
         if busy and not keeps:
             self._report(Kind.BUSY, busy)
-        self._report(Kind.KEEPS if keeps else Kind.SHARES, capacity)
+        if keeps or not self._serves_quietly(capacity):
+            self._report(Kind.KEEPS if keeps else Kind.SHARES, capacity)
+
+    def _serves_quietly(self, capacity: int) -> bool:
+        """Say `SHARES`, and give the listener the end of a pair on which connections come back quietly."""
+        if self._unsent:
+            return False
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        except OSError:
+            return False
+        with theirs:
+            try:
+                socket.send_fds(self._sock, [pack_report(Kind.SHARES, capacity)], [theirs.fileno()])
+            except OSError:
+                ours.close()
+                return False
+        ours.setblocking(False)
+        self._quiet = unpatched.Socket(ours.family, ours.type, 0, ours.detach())
+        self._quiet.setblocking(False)
+        return True
 
     def taken(self, number: int) -> None:
         """The connection stays here."""
         self._report(Kind.TAKEN, number)
 
-    def back(self, number: int) -> bool:
+    def back(self, number: int, *, quietly: bool = False) -> bool:
         """The connection is idle and may be handed to another; the caller closes its copy.
+
+        Args:
+            number: the connection's.
+            quietly: whether the caller sees to it that `settle` is called soon. Not for one that was `slow`, since
+                what is said quietly may be heard before what was said aloud.
 
         Returns:
             False where the listener is gone: the connection is the worker's own then.
         """
+        if quietly and self._quiet is not None:
+            try:
+                self._quiet.send(pack_number(number))
+            except OSError:  # there is no room, or the listener could not take the socket, or is gone: aloud it is seen
+                return self._report(Kind.BACK, number)
+            self._owed_ns = self._owed_ns or time.monotonic_ns()
+            if self._page.words[WAITS] == Awaits.REPORTS:
+                self.wake()
+            return True
         return self._report(Kind.BACK, number)
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether the listener may not know yet of a connection that it was quietly given back."""
+        return self._owed_ns > 0
+
+    def settle(self, now_ns: int) -> float:
+        """Have the listener see what it was quietly told, where it waits for it, or has not seen it for long.
+
+        To be called when the worker is about to wait, and wherever `is_owed` may last.
+
+        Returns:
+            In how many seconds to call it again.
+        """
+        if self._page.words[WAITS] or now_ns - self._owed_ns >= QUIET_S * 1e9:
+            self.wake()
+            return math.inf
+        return QUIET_S
+
+    def wake(self) -> None:
+        """Have the listener see at once what it was quietly told."""
+        self._owed_ns = 0
+        self.has_room()
 
     def slow(self, number: int) -> bool:
         """The connection waits for its client, and no request of it runs; `back` or `gone` follows all the same.

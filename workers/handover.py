@@ -54,6 +54,22 @@ pack_hand = _HAND.pack
 HAND_BYTES: Final = _HAND.size
 unpack_hand = _HAND.unpack_from
 
+_NUMBER: Final = struct.Struct("<Q")
+pack_number = _NUMBER.pack
+"""From the connection's number to what is said quietly: `BACK`, of a connection that was never `SLOW`."""
+NUMBER_BYTES: Final = _NUMBER.size
+unpack_numbers = _NUMBER.iter_unpack
+
+
+class Awaits(enum.IntEnum):
+    """What the listener waits for, on its page of the scoreboard."""
+
+    NOTHING = 0
+    ROOM = 1
+    """A request waits until some worker can take it."""
+    REPORTS = 2
+    """Each connection that comes back: somebody's next request may have come before it."""
+
 
 class Tail(NamedTuple):
     """What a connection is called: the rest of a hand, and of an `ADOPT`."""

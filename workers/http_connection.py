@@ -62,6 +62,7 @@ class HttpConnection(ClientWriter):
         "closing",
         "environ",
         "fresh_until",
+        "has_been_slow",
         "home",
         "is_slow",
         "number",
@@ -86,6 +87,8 @@ class HttpConnection(ClientWriter):
         """Since when its first request waits, CLOCK_MONOTONIC; 0 where nobody knows."""
         self.is_slow = False
         """Whether that was told that it waits for its client, and no request of it runs."""
+        self.has_been_slow = False
+        """Whether that was told so at any time."""
         self.trusted = worker.gateway.trusts(connection.peer[0])
         self._receive = sock.recv
         self._parser = RequestParser(worker.limits, worker.field_reader)
@@ -128,7 +131,7 @@ class HttpConnection(ClientWriter):
     def slow_down(self) -> None:
         """From now on it has to wait for its client; the listener, where there is one, counts it no more."""
         if self.home is not None and not self.is_slow:
-            self.is_slow = True
+            self.is_slow = self.has_been_slow = True
             self.worker.slowed(self, self.home)
 
     def speed_up(self) -> None:

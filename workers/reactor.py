@@ -271,7 +271,8 @@ class ReactorWorker(Worker):
             False where it stays: the listener is gone, or it is to stay.
         """
         home, ours = client.home, self.home
-        if home is not None and home.back(client.number):
+        quietly = self.draining is None and not client.has_been_slow and self.turns_soon(client)
+        if home is not None and home.back(client.number, quietly=quietly):
             is_sent = True
         elif ours is not None and ours is not home and (home is not None or self._goes_on_elsewhere()):
             busy = int(home is not None and not client.is_slow)
@@ -282,6 +283,10 @@ class ReactorWorker(Worker):
             client.home = None
             client.close()
         return is_sent
+
+    def turns_soon(self, client: HttpConnection) -> bool:  # noqa: ARG002 - not everybody's turn is next
+        """Whether who has served `client` turns the loop next, before it waits for anything."""
+        return True
 
     def _goes_on_elsewhere(self) -> bool:
         """Whether an idle connection had better be with another worker."""

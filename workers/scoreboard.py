@@ -97,7 +97,7 @@ FIELDS: Final = (
     Field("beat_at", "gauge", "CLOCK_MONOTONIC ns of the serving loop's last turn"),
     Field("capacity", "gauge", "requests it can run at once"),
     Field("connections", "gauge", "open client connections"),
-    Field("waits", "gauge", "1 while a listener waits for a worker to have room"),
+    Field("waits", "gauge", "1 while a listener waits for a worker to have room, 2 for connections to come back"),
     Field("accepted", "counter", "connections accepted"),
     Field("refused", "counter", "requests refused before the application saw them"),
     Field("timeouts", "counter", "connections closed because a client was too slow"),

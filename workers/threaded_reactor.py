@@ -241,7 +241,14 @@ class ThreadedReactor(ReactorWorker):
         if now_ns >= self.scales.due_ns:
             self.weigh(now_ns)
         self.tally.show()
+        if self.home is not None and self.home.is_owed:
+            self.home.wake()
         return self._beat_interval_s
+
+    @override
+    def turns_soon(self, client: HttpConnection) -> bool:
+        assert type(client) is ThreadedConnection
+        return client.hand is self.lead.leader
 
     def thread_is_free(self, now_ns: int) -> None:
         """A request is over."""

@@ -23,17 +23,21 @@ class Client:
     """
 
     __slots__ = (
+        "_sock",
         "deadline",
         "fd",
         "handed_ns",
         "host",
         "idle_since",
         "is_fresh",
+        "is_held",
+        "is_muted",
         "is_watched",
         "key",
         "number",
         "rights",
         "since_ns",
+        "stirs",
         "tail",
     )
 
@@ -43,6 +47,8 @@ class Client:
         self.host: Final = host
         self.tail: Final = tail
         self.rights: Final[list[Rights]] = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
+        self._sock: socket.socket | None = None
+        """The same descriptor; made by the first look."""
         self.since_ns = 0
         """Since when a request waits, CLOCK_MONOTONIC."""
         self.handed_ns = 0
@@ -53,8 +59,14 @@ class Client:
         """Since when the next request is awaited; monotonic seconds."""
         self.is_fresh = True
         """Whether it has not been handed out yet."""
+        self.is_held = False
+        """Whether a worker has it."""
         self.is_watched = False
         """Whether the poller has it."""
+        self.is_muted = False
+        """Whether the poller tells nothing of it."""
+        self.stirs = 0
+        """How often something has come on it since it was parked last, and was no more."""
         self.key = b""
         """What tells it from others."""
 
@@ -71,16 +83,16 @@ class Client:
         Returns:
             Nothing at all where the connection has ended, or failed; None where nothing has come yet.
         """
-        with socket.socket(fileno=self.fd) as sock:
-            try:
-                # An application may have made the socket a blocking one, for all who have it.
-                return sock.recv(count, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return None
-            except OSError:
-                return b""
-            finally:
-                sock.detach()
+        if self._sock is None:
+            # Of what kind it is matters to nothing that is done with it here, and to ask costs three calls.
+            self._sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, self.fd)
+        try:
+            # An application may have made the socket a blocking one, for all who have it.
+            return self._sock.recv(count, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
 
     @property
     def is_silent(self) -> bool:
@@ -94,4 +106,6 @@ class Client:
 
     def close(self) -> None:
         """Close this copy."""
+        if self._sock is not None:
+            self._sock.detach()
         os.close(self.fd)

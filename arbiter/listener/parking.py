@@ -1,6 +1,7 @@
 """Connections on which the next request is awaited, and until when.
 
-A connection stays in the poller while a worker has it, but disarmed: to park it again is one call.
+A connection stays in the poller, edge-triggered, while a worker has it: to park it again is no call at all,
+and its next request is told even if it is there before the worker has said that the connection is idle.
 """
 
 import heapq
@@ -17,7 +18,11 @@ SWEEP_S: Final = 0.25
 NEW_S: Final = 1.0
 """How long a new connection is left in peace, however many come."""
 
-_AWAITED: Final = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT
+MUTE_AT: Final = 2
+"""So many times it is told that something comes for a worker: it may be a long content, in many pieces."""
+
+_AWAITED: Final = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
+_MUTED: Final = select.EPOLLET | select.EPOLLONESHOT
 
 
 class Parking:
@@ -30,23 +35,48 @@ class Parking:
     def __init__(self, poller: select.epoll) -> None:
         self._poller: Final = poller
         self.clients: Final[dict[int, Client]] = {}
+        self._away: Final[dict[int, Client]] = {}
+        """Those that were parked, and are handed out or wait for that."""
         self._sweep_at = math.inf
 
     def park(self, client: Client, now: float, deadline: float) -> None:
         """Wait from `now` on for the next request of `client`, until `deadline` (monotonic seconds)."""
         client.idle_since = now
         client.deadline = deadline
+        client.stirs = 0
         self._sweep_at = min(self._sweep_at, deadline)
+        self._away.pop(client.fd, None)
         self.clients[client.fd] = client
-        if client.is_watched:
-            self._poller.modify(client.fd, _AWAITED)
-        else:
+        if not client.is_watched:
             client.is_watched = True
             self._poller.register(client.fd, _AWAITED)
+        elif client.is_muted:
+            client.is_muted = False
+            self._poller.modify(client.fd, _AWAITED)  # which tells what has come meanwhile
+
+    def leave(self, client: Client) -> None:
+        """It has a request, and is parked no more."""
+        del self.clients[client.fd]
+        self._away[client.fd] = client
+
+    def stirred(self, fd: int) -> Client | None:
+        """Something has come on a descriptor that is not parked; return the client, None where it is none of ours."""
+        client = self._away.get(fd)
+        if client is not None:
+            client.stirs += 1
+            if client.stirs >= MUTE_AT and not client.is_muted:
+                client.is_muted = True
+                self._poller.modify(fd, _MUTED)
+        return client
+
+    def release(self, client: Client) -> None:
+        """It is another's to watch from now on."""
+        self.clients.pop(client.fd, None)
+        self._away.pop(client.fd, None)
 
     def forget(self, client: Client) -> None:
         """Close the listener's copy of a connection, parked or not."""
-        self.clients.pop(client.fd, None)
+        self.release(client)
         if client.is_watched:
             # Closing alone would not do: a worker may hold another copy.
             self._poller.unregister(client.fd)

@@ -40,6 +40,7 @@ class Place(SlotView):
         "held",
         "keeps",
         "ours",
+        "quiet",
         "slow",
         "told_ns",
         "took_ns",
@@ -54,6 +55,8 @@ class Place(SlotView):
         self._theirs: Final = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, theirs)
         for sock in (self.ours, self._theirs):
             sock.setblocking(False)
+        self.quiet: socket.socket | None = None
+        """Where it gives connections back without waking the listener."""
         self.keeps = False
         """Whether it keeps connections."""
         self.held: dict[int, Client] = {}
@@ -97,6 +100,7 @@ class Place(SlotView):
         """
         self.ours.sendmsg([pack_hand(client.number, client.since_ns), client.tail], client.rights)
         self.held[client.number] = client
+        client.is_held = True
         self.in_flight += 1
         client.handed_ns = now_ns
         self.handed_ns = self.handed_ns or now_ns
@@ -119,6 +123,7 @@ class Place(SlotView):
         self.told_ns = now_ns
         client = self.held.pop(number, None)
         if client is not None:
+            client.is_held = False
             self.took_ns = now_ns - client.handed_ns
         if number in self.slow:
             self.slow.remove(number)
@@ -152,6 +157,7 @@ class Place(SlotView):
                 os.close(fd)
             client = self.held.pop(unpack_hand(data)[0], None)
             if client is not None:
+                client.is_held = False
                 self.in_flight -= 1
                 found.append(client)
         self.handed_ns = 0
@@ -173,9 +179,11 @@ class Place(SlotView):
             self.ours.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Close both ends."""
+        """Close all of them."""
         self.ours.close()
         self._theirs.close()
+        if self.quiet is not None:
+            self.quiet.close()
 
 
 def _handed_at(client: Client) -> int:

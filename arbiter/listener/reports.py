@@ -11,9 +11,19 @@ from typing import Final, NamedTuple
 
 from heeler.plugins.errors import HeelerError
 from heeler.workers.channel import CLOEXEC, ROOM, descriptors
-from heeler.workers.handover import MAX_BYTES, REPORT_BYTES, Kind, Tail, unpack_reports
+from heeler.workers.handover import (
+    MAX_BYTES,
+    NUMBER_BYTES,
+    REPORT_BYTES,
+    Kind,
+    Tail,
+    unpack_numbers,
+    unpack_reports,
+)
 
 _KINDS: Final = frozenset(Kind)
+_QUIET_BYTES: Final = 65536
+"""More than a worker has connections of a listener's, eight bytes each."""
 
 
 class Report(NamedTuple):
@@ -23,7 +33,8 @@ class Report(NamedTuple):
         kind: of `Kind`.
         number: the connection's, or how many.
         tail: what the connection is called, of an `ADOPT`.
-        fd: its descriptor, -1 where it did not arrive; the receiver's.
+        fd: of an `ADOPT` its descriptor, of `SHARES` what connections come back on quietly; -1 where none
+            has arrived; the receiver's.
     """
 
     kind: int
@@ -55,6 +66,9 @@ def read(sock: socket.socket) -> Iterator[Report]:
             if data[0] == Kind.ADOPT:
                 yield _adoption(data, fds)
                 continue
+            if data[0] == Kind.SHARES and fds and len(data) == REPORT_BYTES:
+                yield _sharing(data, fds)
+                continue
             if len(data) % REPORT_BYTES:
                 raise BadReport(f"{len(data)} bytes")
             for kind, number in unpack_reports(data):
@@ -64,6 +78,33 @@ def read(sock: socket.socket) -> Iterator[Report]:
         finally:
             for fd in fds:
                 os.close(fd)
+
+
+def read_quiet(sock: socket.socket) -> Iterator[int]:
+    """Yield the numbers of the connections that have come back quietly.
+
+    Raises:
+        EOFError: there will be no more.
+    """
+    try:
+        data = sock.recv(_QUIET_BYTES)
+    except BlockingIOError:
+        return
+    except OSError:
+        data = b""
+    if not data:
+        raise EOFError("the worker has closed its end")
+    # Of what no worker of ours sends nothing is known, whatever it is taken for.
+    for (number,) in unpack_numbers(data[: len(data) - len(data) % NUMBER_BYTES]):
+        yield number
+
+
+def _sharing(data: bytes, fds: list[int]) -> Report:
+    """Return what a `SHARES` says that brings a descriptor, which is no more in `fds`."""
+    ((kind, capacity),) = unpack_reports(data)
+    if not stat.S_ISSOCK(os.fstat(fds[0]).st_mode):
+        raise BadReport("a share of what is no socket")
+    return Report(kind, capacity, fd=fds.pop(0))
 
 
 def _adoption(data: bytes, fds: list[int]) -> Report:

@@ -11,6 +11,7 @@ import os
 import resource
 import select
 import signal
+import socket
 import time
 from collections.abc import Callable
 from typing import Final
@@ -32,7 +33,7 @@ from heeler.workers import messages, privileges
 from heeler.workers.boot import Boot
 from heeler.workers.channel import OUT_OF_DESCRIPTORS
 from heeler.workers.drain import LINGER_S, ORPHAN_LINGER_S, PATIENCE_S
-from heeler.workers.handover import Kind, Tail
+from heeler.workers.handover import Awaits, Kind, Tail
 from heeler.workers.logs import event
 from heeler.workers.scoreboard import ACCEPTED, BEAT_AT, CONNECTIONS, CUT, IN_FLIGHT, REFUSED, TIMEOUTS, WAITS, State
 from heeler.workers.signals import STACKS
@@ -74,6 +75,12 @@ class ListenerRole:
         self._parks: Final = config.dispatch == "request" or config.sticky_key != "address"
         """Whether a connection is handed out once a request has come on it, and not before."""
         self._poller: Final = select.epoll()
+        self._quiet_poller: Final = select.epoll()
+        """Tells which workers have given connections back quietly; nobody waits on it."""
+        self._quiet_places: dict[int, Place] = {}
+        self._stirred: set[Client] = set()
+        """Those that a worker has, and on which something has come meanwhile."""
+        self._turn_began = 0.0
         self._parking: Final = Parking(self._poller)
         self._refusal: Final = Refusal(self._poller, max(1, math.ceil(self._queue_timeout)), self._count_down)
         self._handlers: dict[int, Callable[[int], None]] = {}
@@ -131,14 +138,20 @@ class ListenerRole:
         return ExitStatus.OK
 
     def _turn(self) -> None:
-        for fd, mask in self._poller.poll(self._wait_s()):
+        clients = self._parking.clients
+        events = self._poller.poll(self._wait_s())
+        self._turn_began = time.monotonic()
+        self._hear()
+        for fd, mask in events:
             handler = self._handlers.get(fd)
             if handler is not None:
                 handler(mask)
-            elif fd in self._parking.clients:
-                self._on_parked(self._parking.clients[fd], mask)
-            else:
+            elif (client := clients.get(fd)) is not None:
+                self._on_parked(client, mask)
+            elif (client := self._parking.stirred(fd)) is None:
                 self._refusal.on_readable(fd)
+            elif client.is_held:
+                self._stirred.add(client)
         now = time.monotonic()
         for client in self._parking.overdue():
             self._expire(client)
@@ -153,9 +166,9 @@ class ListenerRole:
         if now >= self._term_at:
             self._stop(float(self._boot.config.graceful_timeout), 0.0)
         self._entrance.reopen(now)
-        self._show()
-        if self._words[WAITS]:
-            # Who has become idle before that was to be seen has told nobody.
+        if self._show():
+            # Who has become idle, or given something back, before that was to be seen has woken nobody.
+            self._hear()
             self._dispatcher.dispatch()
             self._entrance.reopen(now)
         if self._draining < math.inf or self._entrance.is_ending:
@@ -180,12 +193,18 @@ class ListenerRole:
             until = min(until, max(self._draining, now))
         return max(0.0, until - now)
 
-    def _show(self) -> None:
+    def _show(self) -> bool:
+        """Show what is waited for, and how much; return whether anything is."""
         words = self._words
         words[BEAT_AT] = time.monotonic_ns()
         words[IN_FLIGHT] = self._dispatcher.waiting
         self._shows_waiting = bool(self._dispatcher.waiting or self._entrance.is_shut)
-        words[WAITS] = self._shows_waiting
+        if self._stirred or self._draining < math.inf:
+            awaits = Awaits.REPORTS
+        else:
+            awaits = Awaits.ROOM if self._shows_waiting else Awaits.NOTHING
+        words[WAITS] = awaits
+        return awaits != Awaits.NOTHING
 
     # -- connections
 
@@ -219,7 +238,12 @@ class ListenerRole:
         if mask & _LEFT and client.has_ended:
             self._forget(client)
             return
-        del self._parking.clients[client.fd]
+        if client.idle_since >= self._turn_began and client.is_silent:
+            return  # the worker has read it
+        self._parking.leave(client)
+        if mask & _LEFT:  # behind its request: that is not told again
+            client.stirs += 1
+            self._stirred.add(client)
         self._dispatcher.offer(client, time.monotonic_ns())
 
     def _make_way(self) -> bool:
@@ -239,6 +263,7 @@ class ListenerRole:
 
     def _forget(self, client: Client) -> None:
         self._count_down()
+        self._stirred.discard(client)
         self._parking.forget(client)
 
     def _count_down(self) -> None:
@@ -252,6 +277,8 @@ class ListenerRole:
     def _refuse(self, client: Client) -> None:
         self._words[REFUSED] += 1
         event(self._boot.logs.error, logging.INFO, "request refused", peer=client.host, status=503, reason="no room")
+        self._parking.release(client)
+        self._stirred.discard(client)
         self._refusal.refuse(client)
 
     def _watch(self, fd: int, handler: Callable[[int], None] | None) -> None:
@@ -282,11 +309,13 @@ class ListenerRole:
         if place is None:
             return
         self._on_reports(place)
+        self._hear_from(place)
         self._dispatcher.remove(place)
         for client in place.held.values():
             self._forget(client)
         if place.ours.fileno() in self._handlers:
             self._watch(place.ours.fileno(), None)
+        self._hear_no_more(place)
         place.close()
         self._dispatcher.dispatch()
 
@@ -303,25 +332,75 @@ class ListenerRole:
             self._dispatcher.remove(place)
         self._dispatcher.dispatch()
 
+    def _hear(self) -> None:
+        """See what workers have given back without a word to wake anybody."""
+        told = self._quiet_poller.poll(0)
+        for fd, _ in told:
+            self._hear_from(self._quiet_places[fd])
+        if told:
+            self._dispatcher.dispatch()
+
+    def _hear_from(self, place: Place) -> None:
+        if place.quiet is None:
+            return
+        place.heard()
+        now_ns = time.monotonic_ns()
+        try:
+            for number in reports.read_quiet(place.quiet):
+                self._came_back(place, number, now_ns)
+        except EOFError:
+            self._hear_no_more(place)
+
+    def _hear_no_more(self, place: Place) -> None:
+        if place.quiet is not None:
+            del self._quiet_places[place.quiet.fileno()]
+            self._quiet_poller.unregister(place.quiet.fileno())
+            place.quiet.close()
+            place.quiet = None
+
+    def _share(self, place: Place, capacity: int, fd: int) -> None:
+        """A worker serves; `fd` is where connections come back quietly, or -1."""
+        if fd >= 0 and place.quiet is None:
+            place.quiet = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fd)
+            place.quiet.setblocking(False)
+            self._quiet_places[fd] = place
+            self._quiet_poller.register(fd, select.EPOLLIN)
+        elif fd >= 0:
+            os.close(fd)
+        place.capacity, place.keeps = capacity, False
+        self._dispatcher.add(place)
+
+    def _came_back(self, place: Place, number: int, now_ns: int) -> None:
+        client = place.ended(number, now_ns)
+        if client is None:
+            return
+        self._stirred.discard(client)
+        has_stirred = client.stirs
+        self._park(client, self._keepalive)
+        if has_stirred:
+            self._on_parked(client, select.EPOLLRDHUP)
+
     def _take_in(self, place: Place, report: Report, now_ns: int) -> None:
         """A worker says what became of a connection, or of itself."""
         kind, number = report.kind, report.number
         if kind == Kind.BACK:
-            client = place.ended(number, now_ns)
-            if client is not None:
-                self._park(client, self._keepalive)
+            self._came_back(place, number, now_ns)
         elif kind in (Kind.GONE, Kind.TAKEN):
             client = place.ended(number, now_ns)
             if client is not None:
                 self._forget(client)
         elif kind == Kind.SLOW:
             place.slows(number)
+            if number in place.held:
+                self._stirred.discard(place.held[number])  # of such it is told aloud
         elif kind == Kind.RUNS:
             place.runs(number)
         elif kind == Kind.ADOPT:
             self._adopt(place, report)
-        elif kind in (Kind.SHARES, Kind.KEEPS):
-            place.capacity, place.keeps = number, kind == Kind.KEEPS
+        elif kind == Kind.SHARES:
+            self._share(place, number, report.fd)
+        elif kind == Kind.KEEPS:
+            place.capacity, place.keeps = number, True
             self._dispatcher.add(place)
         elif kind == Kind.LEAVING:
             self._dispatcher.remove(place)

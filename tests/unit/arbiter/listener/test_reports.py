@@ -86,6 +86,17 @@ def test_what_is_no_socket_is_not_adopted(pair: Pair) -> None:
     assert open_count() == before
 
 
+def test_what_is_no_socket_is_not_shared(pair: Pair) -> None:
+    """A worker gives the end of a pair, or nothing."""
+    ours, theirs = pair
+    with open(__file__, "rb") as file:
+        socket.send_fds(theirs, [pack_report(Kind.SHARES, 1)], [file.fileno()])
+    before = open_count()
+    with pytest.raises(BadReport, match="no socket"):
+        list(read(ours))
+    assert open_count() == before
+
+
 def test_end(pair: Pair) -> None:
     """A worker that ends its side is told as such, after all it has said."""
     ours, theirs = pair
