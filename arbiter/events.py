@@ -6,6 +6,7 @@ counted from 1 since the start), since a pid may be used again.
 """
 
 import dataclasses
+import math
 from typing import Literal
 
 from heeler.plugins.exit_status import ExitStatus
@@ -31,6 +32,8 @@ class Limits:
         listeners: how many processes accept connections for the workers; 0 where these do it themselves.
         watchers: how many processes watch the project's files: 1 while it is being worked on, and then nothing
             that fails ends the server; else 0.
+        workers_min: how few slots there may be, and
+        workers_max: how many, where people or the load change their number.
     """
 
     workers: int = 1
@@ -43,6 +46,14 @@ class Limits:
     lifetime_jitter_s: float | None = None
     min_lifetime_s: float | None = None
     watchers: int = 0
+    workers_min: int = 1
+    workers_max: float = math.inf
+
+    def after_reload(self, workers: int) -> int:
+        """Return how many there are to be where there were `workers` before; a load does not end with a reload."""
+        if not workers or self.workers_max == math.inf:
+            return self.workers
+        return int(max(self.workers_min, min(workers, self.workers_max)))
 
 
 # -- Events ------------------------------------------------------------------

@@ -110,6 +110,8 @@ class Generations:
         loaded.enter(self.loaded)
         self._coming = Settings(loaded, logs, self._sockets.bound)
         self._server.cfg, self._server.LISTENERS = loaded.config, self._sockets.listeners
+        if loaded.choice is not None:
+            event(logs.arbiter, logging.INFO, "workers chosen", **loaded.choice.fields())
         Hooks(logs).call(loaded.config, "on_reload", self._server)
         return loaded
 

@@ -6,6 +6,7 @@ The ends travel over the channels, so either may come and go; a worker outlives 
 import socket
 from collections.abc import Iterable, Sequence
 
+from heeler.arbiter.config.worker_count import most_workers
 from heeler.arbiter.herd import Member
 from heeler.arbiter.policy import LISTENER, WORKER
 from heeler.plugins.config import Config
@@ -73,7 +74,7 @@ class Introductions:
         """A reload may have changed where the server listens, and how long clients may be idle."""
         addresses = tuple(str(each.address) for each in listening)
         fds = tuple(each.fileno() for each in listening)
-        connections = config.worker_connections * config.workers
+        connections = config.worker_connections * most_workers(config)
         for listener in _listeners(herd):
             told = Listen(addresses, float(config.keepalive), float(config.header_timeout), connections, fds)
             listener.channel.send(told)

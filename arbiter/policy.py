@@ -137,7 +137,7 @@ class Policy:
             case events.ReloadRefused(reason):
                 self._reload_refused(reason)
             case events.Scale(delta):
-                self._scale(max(1, self.pool.target + delta))
+                self._scale(self._bounded(max(1, self.pool.target + delta)))
             case events.StandBy():
                 self._scale(0)
             case events.ReopenAsked():
@@ -250,6 +250,15 @@ class Policy:
             self._do(events.WorkersChanged(workers, self.pool.target))
             self.pool.target = workers
 
+    def _bounded(self, workers: int) -> int:
+        """Return how many workers there may be, where so many are wanted; say why if that is no change."""
+        least, most = self.limits.workers_min, self.limits.workers_max
+        bounded = int(max(least, min(workers, most)))
+        if bounded != workers and bounded == self.pool.target:
+            bound = f"workers_max = {most}" if workers > bounded else f"workers_min = {least}"
+            self._log("warning", "workers not changed", None, reason=bound)
+        return bounded
+
     # -- boots that fail
 
     def _failed_to_boot(self, child: Child, reason: str, now: float, *, is_final: bool = False) -> None:
@@ -317,7 +326,7 @@ class Policy:
         self.pool.max_unavailable = self.limits.max_unavailable
         self._rolling = True
         self._do(events.ReloadStep("committed", generation.number))
-        self._scale(self.limits.workers)
+        self._scale(self.limits.after_reload(self.pool.target))
 
     def _reload_failed(self, generation: int, reason: str) -> None:
         self._log("error", "reload failed", None, generation=generation, reason=reason)

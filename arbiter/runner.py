@@ -18,6 +18,7 @@ from heeler.arbiter import daemon, events, sockets, tcp_migration
 from heeler.arbiter.config import init_system
 from heeler.arbiter.config.init_system import InitSystem
 from heeler.arbiter.config.loader import Loaded
+from heeler.arbiter.config.worker_count import most_workers
 from heeler.arbiter.fd_store import FdStore
 from heeler.arbiter.generations import Generations
 from heeler.arbiter.inheritance import Inheritance
@@ -230,6 +231,8 @@ class Arbiter:
         )
         self._say_inherited()
         self._say_choice(worker_class)
+        if self._loaded.choice is not None:
+            event(self._logs.arbiter, logging.INFO, "workers chosen", **self._loaded.choice.fields())
         self._say_sharing()
         # Before anybody is told: who waits for readiness may count on what the hook does.
         Hooks(self._logs).call(self._config, "when_ready", self._server)
@@ -302,7 +305,7 @@ def _prepare_process(loaded: Loaded) -> None:
 def _raise_descriptor_limit(config: Config) -> None:
     """Raise the soft limit so far that a worker, or a listener for all of them, can hold what it may accept."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    holders = config.workers if config.dispatch in HANDED else 1
+    holders = most_workers(config) if config.dispatch in HANDED else 1
     wanted = config.worker_connections * holders + _SPARE_FDS
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return

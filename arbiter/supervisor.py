@@ -17,6 +17,7 @@ from typing import Final, assert_never
 from heeler.arbiter import events
 from heeler.arbiter.children import Life
 from heeler.arbiter.config.loader import Loaded
+from heeler.arbiter.config.worker_count import most_workers
 from heeler.arbiter.generations import Generations
 from heeler.arbiter.heartbeats import Heartbeats
 from heeler.arbiter.herd import Herd, Member
@@ -61,6 +62,8 @@ def limits_of(loaded: Loaded) -> events.Limits:
         max_lifetime_s=config.max_worker_lifetime,
         lifetime_jitter_s=config.max_worker_lifetime_jitter,
         min_lifetime_s=config.min_worker_lifetime,
+        workers_min=config.workers_min or 1,
+        workers_max=config.workers_max or math.inf,
     )
 
 
@@ -109,7 +112,7 @@ class Supervisor:
         self._on_serving: Final = on_serving
         self._close_in_child: Final = close_in_child
         self._policy: Final = Policy(limits_of(loaded))
-        self._rows: Final = Rows(loaded.config.workers, os.getpid())
+        self._rows: Final = Rows(most_workers(loaded.config), os.getpid())
         self._herd: Final = Herd()
         self._spawner: Final = Spawner(self._rows, server, self._let_go)
         self._poll: Final = select.poll()

@@ -37,10 +37,16 @@ class AutoWorker(Worker):
     """Those of every class that it may become."""
 
     @override
+    @classmethod
+    def becomes(cls, interface: str, threads: int) -> type[Worker]:
+        found: type[Worker] = find_worker(class_for(interface, threads)).load()
+        return found
+
+    @override
     def setup(self) -> None:
         assert self.application is not None
         assert self.application.interface is not None
-        chosen: type[Worker] = find_worker(class_for(self.application.interface, self.config.threads)).load()
+        chosen = self.becomes(self.application.interface, self.config.threads)
         kept = {name: getattr(self, name) for name in _KEPT}
         self.__class__ = chosen  # type: ignore[assignment]
         chosen.__init__(self, self.boot)  # what the class adds to an object of its own

@@ -7,6 +7,7 @@ is here and in `accepting`: booting, readiness, heartbeat, signals, messages, li
 import abc
 import atexit
 import logging
+import math
 import os
 import time
 import types
@@ -81,6 +82,24 @@ class Worker(Accepting):
 
         Process: the worker, before anything of the application is imported.
         """
+
+    @classmethod
+    def workers_for(cls, cpus: float) -> int:
+        """Return how many workers make use of so many CPUs, for `workers = auto`; `cpus` may be less than 1.
+
+        Process: the arbiter.
+        """
+        return math.ceil(cpus)
+
+    @classmethod
+    def becomes(cls, interface: str, threads: int) -> "type[Worker]":  # noqa: ARG003 - another class decides by them
+        """Return the class that serves in the end: another one where the application decides.
+
+        Args:
+            interface: the application's, `wsgi` or `asgi`; empty where it is not known yet.
+            threads: how many are asked for.
+        """
+        return cls
 
     def __init__(self, boot: Boot) -> None:
         super().__init__(boot)

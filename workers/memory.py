@@ -9,9 +9,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from heeler.workers import control_group
 from heeler.workers.messages import TOO_LARGE, Retire
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_LIMIT_FILES: Final = {1: "memory.limit_in_bytes", 2: "memory.max"}
 _NEVER_NS: Final = 2**63 - 1
 _INTERVAL_NS: Final = {"rss": 500_000_000, "pss": 10_000_000_000}
 """How often a worker looks at most. For PSS the kernel walks all of the process's pages."""
@@ -64,43 +66,11 @@ def _machine_bytes() -> int:
 def _control_group_limits(root: str) -> Iterator[int]:
     """Each limit that holds for this process and is below what the machine has."""
     machine = _machine_bytes()
-    for path in _limit_files(root):
-        text = _text_of(path).strip()
+    for version, folder in control_group.folders(root, "memory"):
+        text = control_group.text_of(f"{folder}/{_LIMIT_FILES[version]}")
         # Without a limit version 2 says `max`, and version 1 the largest number of pages.
         if text.isdecimal() and int(text) < machine:
             yield int(text)
-
-
-def _limit_files(root: str) -> Iterator[str]:
-    """The files with the limits of this process's groups and of those around them.
-
-    In a container the path may be that of the host, where only the root can be seen: it is the container's.
-    """
-    mounts = os.path.join(root, "sys/fs/cgroup")
-    for line in _text_of(os.path.join(root, "proc/self/cgroup")).splitlines():
-        _, controllers, group = line.split(":", 2)
-        for above in _with_parents(group):
-            if not controllers:
-                yield f"{mounts}{above}/memory.max"
-                yield f"{mounts}/unified{above}/memory.max"
-            elif "memory" in controllers.split(","):
-                yield f"{mounts}/memory{above}/memory.limit_in_bytes"
-
-
-def _with_parents(group: str) -> Iterator[str]:
-    """`/a/b`, `/a`, and nothing for the root."""
-    while group := group.rstrip("/"):
-        yield group
-        group = group.rpartition("/")[0]
-    yield ""
-
-
-def _text_of(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
 
 
 def size_text(size: int) -> str:

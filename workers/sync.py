@@ -32,6 +32,11 @@ class SyncWorker(ReactorWorker):
     keeps_connections = False
 
     @override
+    @classmethod
+    def workers_for(cls, cpus: float) -> int:
+        return math.ceil(2 * cpus) + 1  # while one waits for a database, another has the CPU
+
+    @override
     def setup(self) -> None:
         super().setup()
         self.row.set("capacity", 1)

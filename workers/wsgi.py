@@ -65,7 +65,7 @@ class Gateway:
             "wsgi.url_scheme": "http",
             "wsgi.errors": ErrorsStream(worker.boot.logs.error),
             "wsgi.multithread": multithread,
-            "wsgi.multiprocess": config.workers > 1,
+            "wsgi.multiprocess": (config.workers_max or config.workers) > 1,
             "wsgi.run_once": False,
             "wsgi.file_wrapper": FileWrapper if config.sendfile else PlainFileWrapper,
             "wsgi.input_terminated": True,

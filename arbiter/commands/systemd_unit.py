@@ -58,7 +58,8 @@ def _program() -> list[str]:
 def _variables(loaded: Loaded) -> dict[str, str]:
     """Return the variables that settings come from; a service is started with none of them."""
     config, environ = loaded.config, loaded.sources.environ
-    sources = {config.source(name).removeprefix(_FROM_ENVIRONMENT) for name in config} | {CMD_ARGS}
+    given = {config.source(name).partition(":")[0] for name in config}  # after a colon stands how it was understood
+    sources = {source.removeprefix(_FROM_ENVIRONMENT) for source in given} | {CMD_ARGS}
     return {name: environ[name] for name in sources if environ.get(name)}
 
 

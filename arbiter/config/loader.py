@@ -20,6 +20,7 @@ from heeler.arbiter.config.module import Assignment
 from heeler.arbiter.config.program import Program
 from heeler.arbiter.config.static_interface import foresee
 from heeler.arbiter.config.table import SETTINGS
+from heeler.arbiter.config.worker_count import Choice, settle
 from heeler.plugins.balancer import load_balancer
 from heeler.plugins.config import Config, Value
 from heeler.plugins.errors import ConfigError, PluginError, PluginInvalid, UsageError
@@ -51,6 +52,7 @@ class Loaded:
         words: what the command line says besides flags.
         sources: where all this was read from.
         given: the application itself, where a program gave it and not its name.
+        choice: what `workers = auto` has come to; None where a number was given.
     """
 
     config: Config
@@ -62,6 +64,7 @@ class Loaded:
     words: tuple[str, ...]
     sources: "Sources"
     given: Application | None = None
+    choice: Choice | None = None
 
     def reload(self) -> "Loaded":
         """Read all sources again.
@@ -131,12 +134,14 @@ class Sources:
         _check_balancer(config)
         _check_replacement(config)
         given = self.program.given(any_kind=not found.interfaces) if self.program else None
+        interface = _interface(config, found, given)
         if not (again and config.reload):
-            _check_pair(config, plugin, found, given, in_program=self.program is not None)
+            check_pair(config.app, interface, plugin.name, found.interfaces, in_program=self.program is not None)
         _check_reload(config, given)
+        config, choice = settle(config, lambda cpus: found.becomes(interface or "", config.threads).workers_for(cpus))
         notes += _unmeasured(config)
         words = () if self.needs_application else read.words
-        return Loaded(config, config.app or "", plugin, found, SETTINGS + own, notes, words, self, given)
+        return Loaded(config, config.app or "", plugin, found, SETTINGS + own, notes, words, self, given, choice)
 
     def _read(self) -> Layers:
         if self.program is not None:
@@ -189,14 +194,11 @@ def _own_settings(plugin: Plugin, found: "type[Worker]") -> tuple[Setting, ...]:
     return tuple(found.settings)
 
 
-def _check_pair(
-    config: Config, plugin: Plugin, found: "type[Worker]", given: Application | None, *, in_program: bool
-) -> None:
-    """Refuse an application that is, for certain, of a kind the worker class does not serve."""
-    if config.app and found.interfaces:
-        interface = given.interface if given else foresee(config.app, sys.path, config.chdir)
-        if interface:
-            check_pair(config.app, interface, plugin.name, found.interfaces, in_program=in_program)
+def _interface(config: Config, found: "type[Worker]", given: Application | None) -> str | None:
+    """Return the application's kind where it is certain and matters; else None."""
+    if not config.app or not found.interfaces:
+        return None
+    return given.interface if given else foresee(config.app, sys.path, config.chdir)
 
 
 def _check_balancer(config: Config) -> None:

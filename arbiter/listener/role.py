@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from heeler.arbiter.config.worker_count import most_workers
 from heeler.arbiter.listener import reports
 from heeler.arbiter.listener.client import Client
 from heeler.arbiter.listener.client_key import by_address, key_of, no_key
@@ -69,7 +70,7 @@ class ListenerRole:
         self._keepalive = float(config.keepalive) or math.inf
         self._header_timeout = float(config.header_timeout) or math.inf
         self._queue_timeout: Final = float(config.queue_timeout)
-        self._limit = most_connections(int(config.worker_connections) * int(config.workers))
+        self._limit = most_connections(int(config.worker_connections) * most_workers(config))
         """How many connections it may hold, parked ones included."""
         self._limits_queue: Final = config.queue_limit is not None
         self._parks: Final = config.dispatch == "request" or config.sticky_key != "address"

@@ -10,18 +10,56 @@ def _worker_class(value: object) -> object:
     raise ValueError("neither a name nor a class; `heeler workers` lists the names")
 
 
+def _workers(value: object) -> object:
+    if isinstance(value, str) and value.strip().lower() == "auto":
+        return "auto"
+    try:
+        return integer(1)(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, nor `auto`") from None
+
+
 WORKER_PROCESSES = (
     Setting(
         "workers",
-        integer(1),
+        _workers,
         1,
-        "How many worker processes to keep.",
+        "How many worker processes to keep; where their number follows the load, how many to begin with."
+        " `auto` is as many as make use of the CPUs and fit into the memory that the server may use: each CPU gets one"
+        " worker, or two and one in all for `sync`, and each worker 128M, or `max_worker_memory`; what its control"
+        " group (its container) allows counts. The log says which limit has decided. It is found out again in a"
+        " reload.",
         "Worker processes",
         cli=("--workers", "-w"),
         env=("WEB_CONCURRENCY",),
         metavar="INT",
         example="4",
-        gunicorn="The variable WEB_CONCURRENCY wins over the config module; in Gunicorn it is only a default.",
+        gunicorn="The variable WEB_CONCURRENCY wins over the config module; in Gunicorn it is only a default."
+        " Gunicorn has no `auto`.",
+    ),
+    Setting(
+        "workers_min",
+        optional(integer(1)),
+        None,
+        "How few workers there may be: with it, or with `workers_max`, the number follows the load."
+        " Unless given, `workers`.",
+        "Worker processes",
+        cli=("--workers-min",),
+        metavar="INT",
+        example="2",
+        gunicorn="Gunicorn has none.",
+    ),
+    Setting(
+        "workers_max",
+        optional(integer(1)),
+        None,
+        "How many workers there may be: with it, or with `workers_min`, the number follows the load."
+        " Unless given, `workers`.",
+        "Worker processes",
+        cli=("--workers-max",),
+        metavar="INT",
+        example="8",
+        gunicorn="Gunicorn has none.",
     ),
     Setting(
         "worker_class",

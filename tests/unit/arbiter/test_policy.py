@@ -585,6 +585,38 @@ def test_workers_are_added_and_taken_away_but_for_the_last() -> None:
     assert arena.step(events.Scale(-1)) == []
 
 
+def test_people_move_the_number_within_its_bounds() -> None:
+    """One more than `workers_max`, or one fewer than `workers_min`, is told and not done."""
+    arena = Arena(workers=2, workers_min=2, workers_max=3)
+    arena.ready(1, 2)
+    assert phrases(arena.step(events.Scale(-1))) == ["workers not changed"]
+    assert spawned(arena.step(events.Scale(+1))) == [(3, 1)]
+    (line,) = arena.step(events.Scale(+1))
+    assert isinstance(line, events.Log)
+    assert (line.phrase, line.fields) == ("workers not changed", (("reason", "workers_max = 3"),))
+    assert arena.policy.pool.target == 3
+
+
+def test_a_reload_keeps_the_number_within_bounds() -> None:
+    """The load is what it was; where there are no bounds, the setting counts."""
+    for bounds, kept in (({"workers_min": 1, "workers_max": 4}, 3), ({"workers_min": 1, "workers_max": 2}, 2), ({}, 2)):
+        arena = Arena(workers=2, workers_max=4)
+        arena.ready(1, 2)
+        arena.step(events.Scale(+1))
+        arena.ready(3)
+        arena.step(events.Reload(events.Limits(workers=2, **bounds)))
+        arena.ready(4)
+        assert arena.policy.pool.target == kept
+
+
+def test_a_reload_brings_workers_back_where_none_were_wanted() -> None:
+    """As many as at the start."""
+    arena = Arena(workers=2, workers_min=1, workers_max=4)
+    arena.step(events.StandBy())
+    arena.step(events.Reload(arena.limits))
+    assert arena.policy.pool.target == 2
+
+
 # -- stop
 
 
