@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-COMMANDS: Final = ("run", "config", "workers", "status", "conformance", "new-worker", "systemd-unit")
+COMMANDS: Final = ("run", "config", "workers", "status", "scale", "conformance", "new-worker", "systemd-unit")
 """The first words that are commands; any other first word is an application."""
 
 
@@ -57,6 +57,10 @@ def _command(words: list[str]) -> Callable[[], int]:
         from heeler.arbiter.commands import show_status
 
         return lambda: show_status.run(rest)
+    if name == "scale":
+        from heeler.arbiter.commands import scale
+
+        return lambda: scale.run(rest)
     if name == "conformance":
         from heeler.arbiter.commands import conformance
 

@@ -161,6 +161,14 @@ class Scale:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ScaleTo:
+    """So many workers, and `why`, for the log."""
+
+    workers: int
+    why: tuple[tuple[str, object], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class StandBy:
     """No worker is wanted until a reload."""
 
@@ -194,6 +202,7 @@ Event = (
     | Reload
     | ReloadRefused
     | Scale
+    | ScaleTo
     | StandBy
     | ReopenAsked
     | Tick

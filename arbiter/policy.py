@@ -138,6 +138,8 @@ class Policy:
                 self._reload_refused(reason)
             case events.Scale(delta):
                 self._scale(self._bounded(max(1, self.pool.target + delta)))
+            case events.ScaleTo(workers, why):
+                self._scale(self._bounded(workers), why)
             case events.StandBy():
                 self._scale(0)
             case events.ReopenAsked():
@@ -244,9 +246,9 @@ class Policy:
         served_s = now - (now if child.ready_at is None else child.ready_at)
         self._pool_of(child).slot(child.slot).crashed(served_s, now)
 
-    def _scale(self, workers: int) -> None:
+    def _scale(self, workers: int, why: tuple[tuple[str, object], ...] = ()) -> None:
         if self.phase is not Phase.STOPPING and workers != self.pool.target:
-            self._log("info", "workers changed", None, workers=workers, before=self.pool.target)
+            self._log("info", "workers changed", None, "", workers=workers, before=self.pool.target, **dict(why))
             self._do(events.WorkersChanged(workers, self.pool.target))
             self.pool.target = workers
 

@@ -23,6 +23,7 @@ OBEYED: Final = (
     signal.SIGWINCH,
     signal.SIGTTIN,
     signal.SIGTTOU,
+    signal.SIGURG,
     signal.SIGCHLD,
 )
 _LET_PASS: Final = (signal.SIGPIPE,)

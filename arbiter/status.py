@@ -12,7 +12,7 @@ from typing import Final
 
 from heeler.arbiter.pidfile import read_pid
 from heeler.plugins.errors import HeelerError
-from heeler.workers.scoreboard import FIELDS, Reexec, Reload, Role, Row, Scoreboard, State
+from heeler.workers.scoreboard import FIELDS, Reexec, Reload, Role, Row, ScaleMode, Scoreboard, State
 
 _LINK: Final = "/memfd:heeler-scoreboard"
 _HEADINGS: Final = ("ROLE", "SLOT", "PID", "STATE", "GEN", "UP", "REQUESTS", "CONNS", "BUSY", "BEAT", "IN FLIGHT")
@@ -32,7 +32,7 @@ def run(pid: int | None, pidfile: str | None, as_json: bool) -> int:
     Raises:
         HeelerError: there is no such Heeler, or it may not be looked at.
     """
-    board = _open(_find(pid, pidfile))
+    board = open_board(find(pid, pidfile))
     found = report(board, time.monotonic_ns())
     sys.stdout.write(json.dumps(found, indent=2) + "\n" if as_json else table(found))
     return 0
@@ -41,7 +41,12 @@ def run(pid: int | None, pidfile: str | None, as_json: bool) -> int:
 # -- finding it --------------------------------------------------------------
 
 
-def _find(pid: int | None, pidfile: str | None) -> int:
+def find(pid: int | None, pidfile: str | None) -> int:
+    """Return the process id of the Heeler that is meant; with neither, of the only one that runs here.
+
+    Raises:
+        HeelerError: there is none, or are several.
+    """
     if pid is not None:
         return pid
     if pidfile is not None:
@@ -94,12 +99,17 @@ def _scan(pid: int) -> str | None:
     return None
 
 
-def _open(pid: int) -> Scoreboard:
+def open_board(pid: int, *, writable: bool = False) -> Scoreboard:
+    """Map the scoreboard of a process.
+
+    Raises:
+        HeelerError: it is no Heeler, or may not be looked at.
+    """
     try:
         path = _scan(pid)
         if path is None:
             raise HeelerError(f"process {pid} is no Heeler")
-        return Scoreboard.open(path)
+        return Scoreboard.open(path, writable=writable)
     except FileNotFoundError as error:
         raise HeelerError(f"there is no process {pid}") from error
     except PermissionError as error:
@@ -120,6 +130,9 @@ def report(board: Scoreboard, now_ns: int) -> dict[str, object]:
         "pid": board.get("arbiter_pid"),
         "generation": board.get("generation"),
         "workers": board.get("workers"),
+        "workers_min": board.get("workers_min") or None,
+        "workers_max": board.get("workers_max") or None,
+        "scaling": ScaleMode(board.get("scaling")).name.lower(),
         "reload": Reload(board.get("reload")).name.lower(),
         "reexec": Reexec(board.get("reexec")).name.lower(),
         "up_s": _since(board.get("started_at"), now_ns),
@@ -150,12 +163,18 @@ def _since(at_ns: int, now_ns: int) -> float | None:
 def table(found: dict[str, object]) -> str:
     """Return a report as people read it."""
     head = (
-        f"arbiter {found['pid']}  generation {found['generation']}  workers {found['workers']}"
+        f"arbiter {found['pid']}  generation {found['generation']}  workers {found['workers']}{_scaling(found)}"
         f"  reload {_words(found['reload'])}  re-exec {_words(found['reexec'])}  up {_span(found['up_s'])}\n\n"
     )
     children = found["children"]
     assert isinstance(children, list)
     return head + _columns([_HEADINGS, *(_cells(child) for child in children)])
+
+
+def _scaling(found: dict[str, object]) -> str:
+    """Return what stands behind the number of workers: ` of 2 to 8`, and ` by hand` where the scaler rests."""
+    bounds = f" of {found['workers_min']} to {found['workers_max']}" if found["workers_max"] else ""
+    return bounds + (" by hand" if found["scaling"] == "by_hand" else "")
 
 
 def _words(name: object) -> str:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, assert_never
 
-from heeler.arbiter import events
+from heeler.arbiter import events, scale_wish
 from heeler.arbiter.children import Life
 from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.config.worker_count import most_workers
@@ -29,6 +29,7 @@ from heeler.arbiter.post_mortem import lost_with
 from heeler.arbiter.predecessor import Predecessor
 from heeler.arbiter.reexec import Means, Reexec
 from heeler.arbiter.rows import Rows, longest
+from heeler.arbiter.scaling import Scaling
 from heeler.arbiter.server_view import ServerView
 from heeler.arbiter.service_manager import ServiceManager
 from heeler.arbiter.signals import SignalQueue
@@ -135,6 +136,7 @@ class Supervisor:
         self._memory: Final = MemoryWatch()
         self._introductions: Final = Introductions()
         self._loans: Final = Loans()
+        self._scaling: Final = Scaling(generations, sockets, self._herd, self._rows.board)
         self._exit: events.Exit | None = None
         self._reexec: Final = Reexec(
             means,
@@ -155,6 +157,7 @@ class Supervisor:
             signal.SIGWINCH: self._stand_by,
             signal.SIGTTIN: lambda: self._scale(events.Scale(+1)),
             signal.SIGTTOU: lambda: self._scale(events.Scale(-1)),
+            scale_wish.BELL: self._scale_as_asked,
             signal.SIGCHLD: self._reap,
         }
 
@@ -182,6 +185,7 @@ class Supervisor:
             self._find_silent()
             for member, why in self._memory.outgrown(self._serving(), time.monotonic()):
                 self._step(events.Outgrown(member.age, why))
+            self._scale_by_load()
             self._step(events.Tick())
             self._reexec.tick()
             if self._introductions.is_behind:
@@ -202,7 +206,7 @@ class Supervisor:
         again_at = time.monotonic() + _AGAIN_S if self._introductions.is_behind else None
         look_at = self._memory.deadline(self._serving(), time.monotonic())
         silence_at = self._heartbeats.deadline(self._beating())
-        own = (self._policy.deadline(), self._reexec.deadline, self._manager.deadline())
+        own = (self._policy.deadline(), self._reexec.deadline, self._manager.deadline(), self._scaling.deadline())
         times = (*own, silence_at, look_at, again_at)
         return min((at for at in times if at is not None), default=None)
 
@@ -313,6 +317,18 @@ class Supervisor:
         if self._is_in_reexec:
             self._generations.log(events.Log("warning", "workers not changed", (("reason", "a re-exec is under way"),)))
         else:
+            self._scaling.rest()
+            self._step(wish)
+
+    def _scale_as_asked(self) -> None:
+        refusal = scale_wish.Answer.REEXEC if self._is_in_reexec else None
+        if self._policy.phase is Phase.STOPPING:
+            refusal = scale_wish.Answer.STOPPING
+        self._scaling.take_wish(refusal, self._step)
+
+    def _scale_by_load(self) -> None:
+        wish = self._scaling.look(self._policy, self._serving, time.monotonic())
+        if wish is not None and not self._is_in_reexec:
             self._step(wish)
 
     def _stand_by(self) -> None:
@@ -416,6 +432,7 @@ class Supervisor:
                 self._generations.step(action, self._rows.board)
                 if action.at == "committed":
                     config = self._generations.loaded.config
+                    self._scaling.follow()
                     self._introductions.tell_settings(self._generations.listeners, config, self._herd)
             case events.Exit():
                 self._exit = action

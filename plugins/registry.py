@@ -22,11 +22,14 @@ LOGGERS: Final = "heeler.loggers"
 BALANCERS: Final = "heeler.balancers"
 """The entry-point group of balancers, which are functions."""
 
+SCALERS: Final = "heeler.scalers"
+"""The entry-point group of scalers, which are functions."""
+
 API_VERSION: Final = 1
 """The version of the contract with worker classes that this Heeler speaks."""
 
 _OWN: Final = "heeler"
-_KIND: Final = {WORKERS: "worker class", LOGGERS: "logger class", BALANCERS: "balancer"}
+_KIND: Final = {WORKERS: "worker class", LOGGERS: "logger class", BALANCERS: "balancer", SCALERS: "scaler"}
 
 _Found = TypeVar("_Found")
 _Target = Callable[..., Any]  # Any: a class or function of a third party; who loads it knows what it takes
@@ -116,6 +119,11 @@ def balancers() -> list[Plugin]:
     return _installed(BALANCERS)
 
 
+def scalers() -> list[Plugin]:
+    """Return every scaler that is installed, by name, importing none."""
+    return _installed(SCALERS)
+
+
 def find_worker(name: str | type) -> Plugin:
     """Return the worker class that `name` means.
 
@@ -145,6 +153,16 @@ def find_balancer(name: str | _Target) -> Plugin:
         PluginInvalid: two have it.
     """
     return _find(BALANCERS, name)
+
+
+def find_scaler(name: str | _Target) -> Plugin:
+    """Return the scaler that `name` means, as `find_balancer` does for balancers.
+
+    Raises:
+        PluginNotFound: no installed distribution has it.
+        PluginInvalid: two have it.
+    """
+    return _find(SCALERS, name)
 
 
 def check_requirements(plugin: Plugin, requires: tuple[str, ...]) -> None:

@@ -66,6 +66,17 @@ class Reexec(enum.IntEnum):
     FAILED = 3
 
 
+class ScaleMode(enum.IntEnum):
+    """Who says how many workers there are."""
+
+    OFF = 0
+    """The settings: there are no bounds to move in."""
+    ON = 1
+    """The scaler."""
+    BY_HAND = 2
+    """People, until they give it back."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Field:
     """A place in a row.
@@ -273,7 +284,12 @@ class Row:
 
 
 # Words of the header page.
-_HEADER: Final = ("magic", "version", "rows", "arbiter_pid", "started_at", "generation", "workers", "reload", "reexec")
+_HEADER: Final = (
+    *("magic", "version", "rows", "arbiter_pid", "started_at", "generation", "workers", "reload", "reexec"),
+    *("workers_min", "workers_max", "scaling"),
+    "wish",  # of whoever runs `heeler scale`: the one word here that the arbiter does not write
+    "answer",
+)
 
 
 class Scoreboard:
@@ -311,19 +327,23 @@ class Scoreboard:
         return board
 
     @classmethod
-    def open(cls, path: str) -> Self:
-        """Map the table of another process, read-only, by its path under /proc.
+    def open(cls, path: str, *, writable: bool = False) -> Self:
+        """Map the table of another process by its path under /proc.
+
+        Args:
+            path: as above.
+            writable: whether the word that is not the arbiter's is to be written.
 
         Raises:
             OSError: it is not there, or not ours to read.
             ValueError: it is no scoreboard, or one of another version.
         """
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
         try:
             size = os.fstat(fd).st_size
             if size < 2 * PAGE_BYTES or size % PAGE_BYTES:
                 raise ValueError(f"{path} is no scoreboard")
-            board = cls(fd, mmap.mmap(fd, size, prot=mmap.PROT_READ))
+            board = cls(fd, mmap.mmap(fd, size, prot=mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)))
             if board.get("magic") != MAGIC:
                 raise ValueError(f"{path} is no scoreboard")
             if board.get("version") != VERSION:
@@ -353,5 +373,5 @@ class Scoreboard:
         return int(self._header[_HEADER.index(name)])
 
     def set(self, name: str, value: int) -> None:
-        """Write a word of the header (arbiter only)."""
+        """Write a word of the header (but for `wish`, the arbiter only)."""
         self._header[_HEADER.index(name)] = value

@@ -18,6 +18,7 @@ _USAGE: Final = {
        heeler config [KEY] [--json] [--changed] [options]
        heeler workers [--json]
        heeler status [--json] [--pid N | --pidfile FILE]
+       heeler scale WORKERS | auto [--wait] [--timeout SECONDS] [--pid N | --pidfile FILE]
        heeler conformance -k NAME [--json] [--html FILE] [CHECK ...]
        heeler new-worker NAME [--directory DIRECTORY]
        heeler systemd-unit APP [--socket] [--systemd VERSION] [options]
@@ -25,6 +26,7 @@ _USAGE: Final = {
     "config": "heeler config [KEY] [--json] [--changed] [options]",
     "workers": "heeler workers [--json]",
     "status": "heeler status [--json] [--pid N | --pidfile FILE]",
+    "scale": "heeler scale WORKERS | auto [--wait] [--timeout SECONDS] [--pid N | --pidfile FILE]",
     "conformance": "heeler conformance -k NAME [-k NAME ...] [--json] [--html FILE] [--full] [--jobs N]"
     " [--send TEXT --expect TEXT] [CHECK ...] [-- OPTIONS]\n       heeler conformance --list",
     "new-worker": "heeler new-worker NAME [--directory DIRECTORY]",
@@ -39,6 +41,9 @@ _ABOUT: Final = {
     " The options are those of `heeler run`, and count.",
     "workers": "List the installed worker classes: names, distributions, versions.",
     "status": "Show what a running Heeler is doing. Without --pid or --pidfile, the only one there is.",
+    "scale": "Have a running Heeler keep WORKERS workers; its scaler rests then until `auto`, or until a reload."
+    " --wait returns once they serve, and those that are too many are gone. Without --pid or --pidfile, the only one"
+    " there is.",
     "conformance": "Check that worker classes keep their promises, on real servers; --list says which there are."
     " --full takes sizes and counts of real life. A class without HTTP is asked what --send says and must answer"
     " what --expect says. OPTIONS are settings of the servers.",

@@ -24,7 +24,8 @@ from heeler.arbiter.config.worker_count import Choice, settle
 from heeler.plugins.balancer import load_balancer
 from heeler.plugins.config import Config, Value
 from heeler.plugins.errors import ConfigError, PluginError, PluginInvalid, UsageError
-from heeler.plugins.registry import Plugin, find_balancer
+from heeler.plugins.registry import Plugin, find_balancer, find_scaler
+from heeler.plugins.scaler import load_scaler
 from heeler.plugins.setting import Setting
 from heeler.plugins.suggest import suggest
 from heeler.workers import memory
@@ -139,7 +140,7 @@ class Sources:
             check_pair(config.app, interface, plugin.name, found.interfaces, in_program=self.program is not None)
         _check_reload(config, given)
         config, choice = settle(config, lambda cpus: found.becomes(interface or "", config.threads).workers_for(cpus))
-        notes += _unmeasured(config)
+        notes += _unmeasured(config) + _check_scaler(config)
         words = () if self.needs_application else read.words
         return Loaded(config, config.app or "", plugin, found, SETTINGS + own, notes, words, self, given, choice)
 
@@ -212,6 +213,23 @@ def _check_balancer(config: Config) -> None:
     except PluginError as error:
         given = config.balancer if isinstance(config.balancer, str) else error.entry_point
         raise ConfigError("balancer", config.source("balancer"), error.reason, given) from error
+
+
+def _check_scaler(config: Config) -> tuple[str, ...]:
+    """Refuse a scaler that the arbiter could not use; return a line where one is named that has nothing to choose.
+
+    Raises:
+        ConfigError: there is none of that name, or it is none.
+    """
+    try:
+        load_scaler(find_scaler(config.scaler))
+    except PluginError as error:
+        given = config.scaler if isinstance(config.scaler, str) else error.entry_point
+        raise ConfigError("scaler", config.source("scaler"), error.reason, given) from error
+    source = config.source("scaler")
+    if source == "default" or (config.workers_min or 0) < (config.workers_max or 0):
+        return ()
+    return (f"scaler ({source}): without workers_min and workers_max there is nothing to choose",)
 
 
 def _check_replacement(config: Config) -> None:

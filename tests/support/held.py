@@ -247,9 +247,9 @@ def wait_for_waiting(server: Server, count: int) -> None:
 
 def listener_of(server: Server) -> dict[str, object]:
     """Return what the status says of the listener."""
-    from heeler.arbiter.status import _open, report
+    from heeler.arbiter.status import open_board, report
 
-    children = report(_open(server.pid), time.monotonic_ns())["children"]
+    children = report(open_board(server.pid), time.monotonic_ns())["children"]
     assert isinstance(children, list)
     (found,) = [child for child in children if child["role"] == "listener"]
     assert isinstance(found, dict)

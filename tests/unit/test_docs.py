@@ -18,7 +18,7 @@ _TWO_SENTENCES = re.compile(r"(?<!e\.g)(?<!i\.e)[a-z)`]\. [A-Z]")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 _PATH = re.compile(r"`((?:arbiter|workers|plugins|tests|docs)/[\w./-]+)`")
-_OF_COMMANDS = {"--json", "--changed", "--help", "--version", "--directory", "--socket", "--systemd"}
+_OF_COMMANDS = {"--json", "--changed", "--help", "--version", "--directory", "--socket", "--systemd", "--wait"}
 _OF_CONFORMANCE = {"--expect", "--full", "--html", "--jobs", "--list", "--paws", "--send"}
 _COMMAND = re.compile(r"^\s*(?:\$ )?(?:ExecStart=)?(?:\S*/)?heeler (.+)$", re.MULTILINE)
 

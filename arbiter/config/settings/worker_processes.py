@@ -19,6 +19,12 @@ def _workers(value: object) -> object:
         raise ValueError(f"{error}, nor `auto`") from None
 
 
+def _scaler(value: object) -> object:
+    if callable(value) or (isinstance(value, str) and value.strip()):
+        return value
+    raise ValueError("neither a name nor a function; `busy` is one of the names")
+
+
 WORKER_PROCESSES = (
     Setting(
         "workers",
@@ -59,6 +65,19 @@ WORKER_PROCESSES = (
         cli=("--workers-max",),
         metavar="INT",
         example="8",
+        gunicorn="Gunicorn has none.",
+    ),
+    Setting(
+        "scaler",
+        _scaler,
+        "busy",
+        "What decides how many workers there are, from `workers_min` to `workers_max`:"
+        " `busy` by how busy they are, `backlog` by what waits for them, a third party's by name,"
+        " `package.module:function`, or, in the config module, a function.",
+        "Worker processes",
+        cli=("--scaler",),
+        metavar="NAME",
+        example="backlog",
         gunicorn="Gunicorn has none.",
     ),
     Setting(

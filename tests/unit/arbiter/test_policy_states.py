@@ -193,6 +193,11 @@ class World(RuleBasedStateMachine):
         if self.policy.pool.target < 8 or delta < 0:
             self.step(events.Scale(delta))
 
+    @rule(workers=strategies.integers(1, 8))
+    def scales_to(self, workers: int) -> None:
+        """Somebody, or the load, wants another number."""
+        self.step(events.ScaleTo(workers))
+
     @rule(workers=strategies.integers(1, 6), spare=_SPARE)
     def reloads(self, workers: int, spare: tuple[int | None, int]) -> None:
         """Somebody reloads, perhaps in the midst of another reload."""
