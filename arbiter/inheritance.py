@@ -46,6 +46,7 @@ class Inheritance:
         activated: the sockets that an init system has passed, in its order and by its names.
         handed: the other ones.
         stored: the names of those that an init system keeps copies of.
+        workers: how many workers there are; 0 where that is not told.
     """
 
     parent: int
@@ -53,6 +54,7 @@ class Inheritance:
     activated: tuple[Passed, ...] = ()
     handed: tuple[Handed, ...] = ()
     stored: tuple[str, ...] = ()
+    workers: int = 0
 
     def as_text(self, pid: int) -> str:
         """Return the value of the variable, for the process `pid`."""
@@ -81,7 +83,8 @@ class Inheritance:
                 for one in told["handed"]
             )
             activated = tuple(Passed(int(fd), str(name)) for fd, name in told["activated"])
-            found = cls(int(told["parent"]), int(told["channel"]), activated, handed, tuple(told["stored"]))
+            stored, workers = tuple(told["stored"]), int(told.get("workers", 0))
+            found = cls(int(told["parent"]), int(told["channel"]), activated, handed, stored, workers)
         except (ValueError, KeyError, TypeError):
             return None
         for fd in found._fds:

@@ -191,6 +191,7 @@ class Reexec:
             return
         self._watch(self._channel.fileno(), self._hear)
         left = self._sockets.left_by(os.getpid(), theirs.fileno())
+        left = dataclasses.replace(left, workers=self._board.get("workers"))
         self._fork(
             lambda: self._be_successor(left),
             lambda error: theirs.send(BootFailed(int(ExitStatus.INTERNAL), str(error))),

@@ -5,6 +5,7 @@ answers. One loop, no thread; it sleeps until the policy's next deadline, the ne
 silence, a message, or a signal.
 """
 
+import dataclasses
 import math
 import os
 import select
@@ -112,7 +113,10 @@ class Supervisor:
         self._manager: Final = manager
         self._on_serving: Final = on_serving
         self._close_in_child: Final = close_in_child
-        self._policy: Final = Policy(limits_of(loaded))
+        limits = limits_of(loaded)
+        if predecessor is not None:  # the load is what it was
+            limits = dataclasses.replace(limits, workers=limits.after_reload(predecessor.inheritance.workers))
+        self._policy: Final = Policy(limits)
         self._rows: Final = Rows(most_workers(loaded.config), os.getpid())
         self._herd: Final = Herd()
         self._spawner: Final = Spawner(self._rows, server, self._let_go)

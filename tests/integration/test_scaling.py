@@ -9,6 +9,7 @@ from heeler.plugins.exit_status import ExitStatus
 from loadbench.environment import APPS
 from loadbench.steady_load import SteadyLoad
 from support.held import FILES, Crowd, Gate, statuses
+from support.reexec import Line
 from support.server import Finished, Server, heeler
 
 UP_AND_DOWN = """
@@ -135,6 +136,19 @@ def test_people_have_the_last_word() -> None:
         server.signal(signal.SIGHUP)
         server.wait_for_log("reload done")
         assert scaling(server) == (1, "on")
+
+
+def test_another_arbiter_goes_on_with_the_number() -> None:
+    """After `USR2` there are as many workers as before, since the load is what it was; its scaler decides anew."""
+    with (
+        Server("hello:app", files={"heeler.conf.py": NEVER}, env={"PYTHONPATH": str(APPS)}) as server,
+        Line(server) as line,
+    ):
+        assert scale(server, "3", "--wait").status == ExitStatus.OK
+        pid = line.replace()
+        found = json.loads(heeler("status", "--json", "--pid", str(pid)).stdout)
+        assert (found["workers"], found["scaling"]) == (3, "on")
+        assert [child["state"] for child in found["children"]] == ["ready"] * 3
 
 
 def test_number_without_a_scaler() -> None:

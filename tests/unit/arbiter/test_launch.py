@@ -44,7 +44,7 @@ def test_the_watchdog_goes_on_to_the_new_process(monkeypatch: pytest.MonkeyPatch
 def test_what_is_left_arrives_once_and_with_nobody_else() -> None:
     """The variable is good for one process, and gone once it was read."""
     handed = (Handed("127.0.0.1:80", (900, 901)), Handed("unix:x", (902,), (7, 8)))
-    left = Inheritance(41, 903, (Passed(904), Passed(905, "web")), handed, ("heeler-bind-unix%3Ax",))
+    left = Inheritance(41, 903, (Passed(904), Passed(905, "web")), handed, ("heeler-bind-unix%3Ax",), workers=3)
     environ = {VARIABLE: left.as_text(42)}
     assert Inheritance.take(environ, 42) == left
     assert environ == {}
