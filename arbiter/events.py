@@ -301,10 +301,10 @@ class ReloadStep:
 
     `under_way` begins it, `committed` says that the new generation has proven
     itself, `done` that nobody of an earlier one is left; `failed` that the old
-    generation serves on, for that `reason`.
+    generation serves on, for that `reason`; `superseded` that another reload has come before it was done.
     """
 
-    at: Literal["under_way", "committed", "done", "failed"]
+    at: Literal["under_way", "committed", "done", "failed", "superseded"]
     generation: int
     reason: str = ""
 

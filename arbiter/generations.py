@@ -53,6 +53,7 @@ class Generations:
         self._serving = Settings(loaded, logs, sockets.bound)
         self._coming: Settings | None = None
         self._coming_number = 0
+        self._newest = 0
         self._sockets: Final = sockets
         self._server: Final = server
 
@@ -144,13 +145,10 @@ class Generations:
         # Before anything else: a directory that is gone must be found out while nothing has changed.
         if not os.path.isdir(loaded.config.chdir):
             raise ConfigError("chdir", loaded.config.source("chdir"), "no such directory", loaded.config.chdir)
-        self._sockets.open(loaded.config)
-        try:
-            return Logs.setup(loaded.config)
-        except BaseException:
-            if self._coming is None:
-                self._sockets.settle(keep_new=False)
-            raise
+        opened: list[Logs] = []
+        # Not one after the other: a reload that is under way would be left with the sockets of this one.
+        self._sockets.open(loaded.config, lambda: opened.append(Logs.setup(loaded.config)))
+        return opened[0]
 
     def step(self, step: events.ReloadStep, board: Scoreboard) -> None:
         """Follow a reload to its next point."""
@@ -160,7 +158,8 @@ class Generations:
             self._commit(step.generation, board)
         elif step.at == "failed" and step.generation == self._coming_number:
             self._take_back()
-        if step.at in _SHOWN:
+        self._newest = max(self._newest, step.generation)
+        if step.at in _SHOWN and step.generation == self._newest:
             board.set("reload", _SHOWN[step.at])
 
     def _commit(self, generation: int, board: Scoreboard) -> None:

@@ -299,14 +299,19 @@ class Policy:
         if self.phase is Phase.STOPPING:
             return
         self._generations += 1
-        if self.pool.coming is not None:
-            self._log("info", "reload superseded", None, generation=self.pool.coming.number)
+        if self.is_reloading:
+            self._superseded((self.pool.coming or self.pool.serving).number)
         self._coming_limits = limits
         self._do(events.ReloadStep("under_way", self._generations))
         self._log("info", "reload", None, generation=self._generations)
         self.pool.coming = Generation(self._generations, first_boots=1, waits=at_once)
         if at_once or self.phase is Phase.STARTING or not self.pool.target:
             self._commit(self.pool.coming)
+
+    def _superseded(self, generation: int) -> None:
+        """A newer one takes its place, though it may not have been in every slot yet."""
+        self._do(events.ReloadStep("superseded", generation))
+        self._log("info", "reload superseded", None, generation=generation)
 
     def _make_room(self, now: float) -> None:
         """Have all workers go, so that the new generation may come."""
@@ -331,16 +336,15 @@ class Policy:
         self._scale(self.limits.after_reload(self.pool.target))
 
     def _reload_failed(self, generation: int, reason: str) -> None:
+        # First what it changed is taken back: all that is said of it belongs into the log that is in force.
+        self._out.insert(0, events.ReloadStep("failed", generation, reason))
         self._log("error", "reload failed", None, generation=generation, reason=reason)
-        self._rolling = False
-        self._do(events.ReloadStep("failed", generation, reason))
 
     def _reload_refused(self, reason: str) -> None:
         """Nothing has been changed; a reload that is under way goes on, and will say how it ended."""
-        if not self.is_reloading:
-            self._reload_failed(self._generations + 1, reason)
-        else:
-            self._log("error", "reload failed", None, generation=self._generations + 1, reason=reason)
+        if self.phase is not Phase.STOPPING:
+            self._generations += 1
+            self._reload_failed(self._generations, reason)
 
     # -- stop
 

@@ -173,9 +173,12 @@ class Pool:
     def _is_surplus(self, child: Child) -> bool:
         if child.slot > self.target:
             return False
+        others = [other for other in self._in_slot(child.slot) if other.life is Life.READY and other is not child]
         if child.life is Life.BOOTING:
-            return self.generation_of(child) is None
-        return any(other.life is Life.READY and other.age > child.age for other in self._in_slot(child.slot))
+            # While newer code proves itself, nobody is renewed with what would have to go at once.
+            is_overtaken = self.coming is not None and child.generation == self.serving.number and bool(others)
+            return is_overtaken or self.generation_of(child) is None
+        return any(other.age > child.age for other in others)
 
     # -- who is to come
 

@@ -47,6 +47,7 @@ class ServiceManager:
         self._then: Callable[[], None] | None = None
         self._status = ""
         self._failure = ""
+        self._failed = 0
 
     def follow(self, policy: Policy, now: float) -> None:
         """Say what is new. A turn of the loop ends here, so the watchdog hears of a loop that turns, and of no other.
@@ -85,7 +86,10 @@ class ServiceManager:
 
     def reload_went(self, step: events.ReloadStep) -> None:
         """Note how far a reload has come."""
-        self._failure = f"; reload failed: {step.reason}" if step.at == "failed" else ""
+        if step.at == "failed":
+            self._failure, self._failed = f"; reload failed: {step.reason}", step.generation
+        elif step.generation > self._failed:  # else an earlier one goes on
+            self._failure = ""
 
     def reexec_went(self, step: succession.Show) -> None:
         """Note how a re-exec stands."""

@@ -80,7 +80,9 @@ class SignalQueue:
         self._reader = self._writer = -1
 
     def _note(self, number: int, _frame: types.FrameType | None) -> None:
-        self._pending.append(number)
+        # A reload that has not begun will read what is newest then: another one would read the same.
+        if number != signal.SIGHUP or self._pending[-1:] != [number]:
+            self._pending.append(number)
 
 
 @contextlib.contextmanager

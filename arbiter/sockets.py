@@ -12,7 +12,7 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final
 
 from heeler.arbiter.fd_store import FdStore, name_of
@@ -116,10 +116,14 @@ class Sockets:
         """A socket for each of them."""
         return [bound.listener for bound in self._bound]
 
-    def open(self, config: Config) -> None:
+    def open(self, config: Config, besides: Callable[[], object] = lambda: None) -> None:
         """Bind what `config` asks for; what is bound already is kept.
 
         After a reload `settle` must follow, which lets go of what is no longer wanted.
+
+        Args:
+            config: the settings.
+            besides: called once all is bound; where it fails, so does this.
 
         Raises:
             BindError: nothing has changed then.
@@ -134,7 +138,8 @@ class Sockets:
             for text in dict.fromkeys(asked):
                 if not any(bound.asked == text for bound in kept):
                     made += self._bind(text, config)
-        except BindError:
+            besides()
+        except BaseException:
             for bound in made:
                 self._close(bound)
             raise

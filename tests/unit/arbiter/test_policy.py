@@ -544,6 +544,60 @@ def test_a_second_reload_takes_the_place_of_the_first() -> None:
     assert steps(arena.exits(1)) == ["done"]
 
 
+def test_a_reload_may_be_superseded_while_it_goes_from_slot_to_slot() -> None:
+    """What boots beside those who serve is given up; nobody else goes before the newest code has proven itself."""
+    arena = Arena(workers=2)
+    arena.ready(1, 2)
+    arena.step(events.Reload(arena.limits))
+    arena.ready(3)
+    assert spawned(arena.exits(1)) == [(2, 2)]
+    actions = arena.step(events.Reload(arena.limits))
+    assert steps(actions) == ["superseded", "under_way"]
+    assert phrases(actions) == ["reload superseded", "reload"]
+    assert list(sent(actions)) == [4]
+    assert spawned(arena.exits(4)) == [(1, 3)]
+    assert steps(arena.ready(5)) == ["committed"]
+    assert spawned(arena.exits(3)) == [(2, 3)]
+    arena.ready(6)
+    assert steps(arena.exits(2)) == ["done"]
+
+
+def test_a_reload_that_fails_goes_back_to_what_was_proven_last() -> None:
+    """That may be a reload which had not come to every slot yet: it does so now, and says that it is done."""
+    arena = Arena(workers=2)
+    arena.ready(1, 2)
+    arena.step(events.Reload(arena.limits))
+    arena.ready(3)
+    arena.exits(1)
+    arena.step(events.Reload(arena.limits))
+    arena.exits(4)
+    actions = arena.step(events.Heard(5, messages.BootFailed(3, "no")))
+    assert steps(actions) == ["failed"]
+    assert arena.policy.is_reloading
+    assert spawned(actions + arena.exits(5)) == [(2, 2)]
+    arena.ready(6)
+    (done,) = [action for action in arena.exits(2) if isinstance(action, events.ReloadStep)]
+    assert done == events.ReloadStep("done", 2)
+    assert not arena.policy.is_reloading
+
+
+def test_a_hundred_reloads_in_a_row_boot_one_at_a_time() -> None:
+    """Each is given up for the next; there is never more than one child beside those who serve."""
+    arena = Arena(workers=3)
+    arena.ready(1, 2, 3)
+    for _ in range(100):
+        arena.step(events.Reload(arena.limits))
+        assert len(arena.policy.children) <= 4
+        for age, life in arena.lives().items():
+            if life is Life.STOPPING:
+                arena.exits(age)
+    assert steps(arena.ready(max(arena.lives()))) == ["committed"]
+    while "done" not in steps(arena.done):
+        _let_one_round_pass(arena)
+    assert {child.generation for child in arena.policy.children} == {101}
+    assert steps(arena.done).count("superseded") == 99
+
+
 def test_a_crash_during_a_reload_is_replaced_by_proven_code() -> None:
     """While the new code has not proven itself, an old worker that dies is replaced by one of the old settings."""
     arena = Arena(workers=2)
@@ -560,6 +614,17 @@ def test_a_refused_reload_changes_nothing() -> None:
     assert phrases(actions) == ["reload failed"]
     assert steps(actions) == ["failed"]
     assert spawned(actions) == []
+
+
+def test_a_refused_reload_has_a_number_of_its_own() -> None:
+    """Whoever asked for it is not told of another one; that goes on."""
+    arena = Arena(workers=1)
+    arena.ready(1)
+    arena.step(events.Reload(arena.limits))
+    assert events.ReloadStep("failed", 3, "wrong") in arena.step(events.ReloadRefused("wrong"))
+    arena.ready(2)
+    assert events.ReloadStep("done", 2) in arena.exits(1)
+    assert events.ReloadStep("under_way", 4) in arena.step(events.Reload(arena.limits))
 
 
 def test_a_reload_brings_its_own_number_of_workers() -> None:

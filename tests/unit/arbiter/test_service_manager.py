@@ -133,9 +133,10 @@ def test_a_refused_reload_does_not_end_the_one_under_way() -> None:
     service.manager.reload_asked(1)
     service.does(events.Reload(service.limits))
     service.manager.reload_asked(2)
-    assert service.does(events.ReloadRefused("a wrong setting")) == []
+    failed = "; reload failed: a wrong setting"
+    assert service.does(events.ReloadRefused("a wrong setting")) == [(f"STATUS=reloading, 1 worker{failed}",)]
     service.ready(2)
-    assert service.does(events.Exited(1, "exit 0")) == [("READY=1", "STATUS=serving, 1 worker")]
+    assert service.does(events.Exited(1, "exit 0")) == [("READY=1", f"STATUS=serving, 1 worker{failed}")]
 
 
 def test_why_a_reload_was_refused_stands_on_one_line() -> None:
