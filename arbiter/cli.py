@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-COMMANDS: Final = ("run", "config", "workers", "status", "scale", "conformance", "new-worker", "systemd-unit")
+COMMANDS: Final = ("run", "config", "workers", "status", "reload", "scale", "conformance", "new-worker", "systemd-unit")
 """The first words that are commands; any other first word is an application."""
 
 
@@ -61,6 +61,10 @@ def _command(words: list[str]) -> Callable[[], int]:
         from heeler.arbiter.commands import scale
 
         return lambda: scale.run(rest)
+    if name == "reload":
+        from heeler.arbiter.commands import reload
+
+        return lambda: reload.run(rest)
     if name == "conformance":
         from heeler.arbiter.commands import conformance
 

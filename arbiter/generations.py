@@ -15,11 +15,17 @@ from heeler.arbiter.server_view import Hooks, ServerView
 from heeler.arbiter.sockets import Bound, Sockets
 from heeler.plugins.errors import ConfigError, HeelerError
 from heeler.workers.logs import Logs, event
-from heeler.workers.scoreboard import Reload, Scoreboard
+from heeler.workers.reload_history import Reload
+from heeler.workers.scoreboard import Scoreboard
 from heeler.workers.sources import Listener
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-_SHOWN: Final = {"under_way": Reload.UNDER_WAY, "done": Reload.DONE, "failed": Reload.FAILED}
+_SHOWN: Final = {
+    "under_way": Reload.UNDER_WAY,
+    "done": Reload.DONE,
+    "failed": Reload.FAILED,
+    "superseded": Reload.SUPERSEDED,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -159,8 +165,10 @@ class Generations:
         elif step.at == "failed" and step.generation == self._coming_number:
             self._take_back()
         self._newest = max(self._newest, step.generation)
-        if step.at in _SHOWN and step.generation == self._newest:
-            board.set("reload", _SHOWN[step.at])
+        if step.at in _SHOWN:
+            board.reloads.went(step.generation, _SHOWN[step.at], step.reason)
+            if step.generation == self._newest:
+                board.set("reload", _SHOWN[step.at])
 
     def _commit(self, generation: int, board: Scoreboard) -> None:
         assert self._coming is not None, "a generation came that nobody prepared"

@@ -4,17 +4,15 @@ The server takes no part in it: it may be stuck, and is not slowed down.
 """
 
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
 from typing import Final
 
-from heeler.arbiter.pidfile import read_pid
-from heeler.plugins.errors import HeelerError
-from heeler.workers.scoreboard import FIELDS, Reexec, Reload, Role, Row, ScaleMode, Scoreboard, State
+from heeler.arbiter.running_server import find, open_board
+from heeler.workers.reload_history import Reload
+from heeler.workers.scoreboard import FIELDS, Reexec, Role, Row, ScaleMode, Scoreboard, State
 
-_LINK: Final = "/memfd:heeler-scoreboard"
 _HEADINGS: Final = ("ROLE", "SLOT", "PID", "STATE", "GEN", "UP", "REQUESTS", "CONNS", "BUSY", "BEAT", "IN FLIGHT")
 
 
@@ -38,86 +36,6 @@ def run(pid: int | None, pidfile: str | None, as_json: bool) -> int:
     return 0
 
 
-# -- finding it --------------------------------------------------------------
-
-
-def find(pid: int | None, pidfile: str | None) -> int:
-    """Return the process id of the Heeler that is meant; with neither, of the only one that runs here.
-
-    Raises:
-        HeelerError: there is none, or are several.
-    """
-    if pid is not None:
-        return pid
-    if pidfile is not None:
-        found = read_pid(pidfile)
-        if found is None:
-            raise HeelerError(f"{pidfile} holds no process id")
-        return found
-    arbiters = _arbiters()
-    if len(arbiters) == 1:
-        return arbiters[0]
-    if not arbiters:
-        raise HeelerError("no Heeler is running here that you may look at")
-    listed = ", ".join(str(arbiter) for arbiter in arbiters)
-    raise HeelerError(f"several Heelers are running ({listed}): say which with --pid or --pidfile")
-
-
-def _arbiters() -> list[int]:
-    """Return the processes that hold a scoreboard while their parent holds another or none."""
-    held = {pid: path for pid in _pids() if (path := _path_of(pid)) is not None}
-    boards = {pid: os.stat(path).st_ino for pid, path in held.items() if os.path.exists(path)}
-    return [pid for pid, inode in boards.items() if boards.get(_parent(pid)) != inode]
-
-
-def _pids() -> list[int]:
-    return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
-
-
-def _parent(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return int(file.read().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
-
-
-def _path_of(pid: int) -> str | None:
-    """Return the path of the process's scoreboard; None where there is none to be seen."""
-    try:
-        return _scan(pid)
-    except OSError:
-        return None
-
-
-def _scan(pid: int) -> str | None:
-    folder = f"/proc/{pid}/fd"
-    for fd in os.listdir(folder):
-        path = f"{folder}/{fd}"
-        if os.readlink(path).startswith(_LINK):
-            return path
-    return None
-
-
-def open_board(pid: int, *, writable: bool = False) -> Scoreboard:
-    """Map the scoreboard of a process.
-
-    Raises:
-        HeelerError: it is no Heeler, or may not be looked at.
-    """
-    try:
-        path = _scan(pid)
-        if path is None:
-            raise HeelerError(f"process {pid} is no Heeler")
-        return Scoreboard.open(path, writable=writable)
-    except FileNotFoundError as error:
-        raise HeelerError(f"there is no process {pid}") from error
-    except PermissionError as error:
-        raise HeelerError(f"process {pid} is another user's: look as that user, or as root") from error
-    except ValueError as error:
-        raise HeelerError(str(error)) from error
-
-
 # -- what it says ------------------------------------------------------------
 
 
@@ -134,6 +52,10 @@ def report(board: Scoreboard, now_ns: int) -> dict[str, object]:
         "workers_max": board.get("workers_max") or None,
         "scaling": ScaleMode(board.get("scaling")).name.lower(),
         "reload": Reload(board.get("reload")).name.lower(),
+        "reloads": [
+            {"generation": one.number, "state": one.state.name.lower(), "reason": one.reason}
+            for one in board.reloads.entries()
+        ],
         "reexec": Reexec(board.get("reexec")).name.lower(),
         "up_s": _since(board.get("started_at"), now_ns),
         "children": sorted(children, key=lambda child: (child["role"], child["slot"], child["age"])),

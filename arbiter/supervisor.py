@@ -306,6 +306,7 @@ class Supervisor:
         if self._policy.phase is Phase.STOPPING:
             return  # what it would bind nobody would serve
         self._manager.reload_asked(time.monotonic())
+        self._rows.board.reloads.asked(time.monotonic_ns())
         if self._is_in_reexec:
             self._step(events.ReloadRefused("a re-exec is under way"))
             return

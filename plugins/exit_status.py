@@ -6,8 +6,8 @@ import enum
 class ExitStatus(enum.IntEnum):
     """Why a process ended, for init systems and scripts.
 
-    The small numbers are Gunicorn's where it has one; the others are those of
-    sysexits.h.
+    The small numbers are Gunicorn's where it has one, or say what a command has waited for; the others are
+    those of sysexits.h.
     """
 
     OK = 0
@@ -20,6 +20,14 @@ class ExitStatus(enum.IntEnum):
     """A worker did not boot: the application's import raised, or hung."""
     APP_LOAD = 4
     """The application was not found: no such module, file or attribute, or not callable."""
+    ROLLED_BACK = 5
+    """A reload was waited for, and failed: the old workers serve on."""
+    SUPERSEDED = 6
+    """A reload was waited for, and a newer one took its place."""
+    TIMED_OUT = 7
+    """What was waited for has not come in time."""
+    GONE = 8
+    """A reload was waited for, and the server has ended."""
     BIND = 69
     """An address could not be bound (EX_UNAVAILABLE)."""
     FORCED = 75

@@ -16,6 +16,9 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, Self
 
+from heeler.workers import reload_history
+from heeler.workers.reload_history import ReloadHistory
+
 MAGIC: Final = int.from_bytes(b"HEELER\x00\x00", "little")
 VERSION: Final = 3
 PAGE_WORDS: Final = 512
@@ -46,15 +49,6 @@ class Role(enum.IntEnum):
     WORKER = 1
     LISTENER = 2
     WATCHER = 3
-
-
-class Reload(enum.IntEnum):
-    """How the last reload ended."""
-
-    NONE = 0
-    UNDER_WAY = 1
-    DONE = 2
-    FAILED = 3
 
 
 class Reexec(enum.IntEnum):
@@ -290,6 +284,8 @@ _HEADER: Final = (
     "wish",  # of whoever runs `heeler scale`: the one word here that the arbiter does not write
     "answer",
 )
+assert len(_HEADER) <= reload_history.AT, "the words of the header reach into the reloads"
+assert reload_history.AT + reload_history.KEPT * reload_history.WORDS <= PAGE_WORDS, "the reloads do not fit the page"
 
 
 class Scoreboard:
@@ -304,6 +300,7 @@ class Scoreboard:
         self._memory = memory
         self._view = view = memoryview(memory)
         self._header = view[:PAGE_BYTES].cast("Q")
+        self.reloads = ReloadHistory(view[:PAGE_BYTES])
         self.totals = Row(view[PAGE_BYTES : 2 * PAGE_BYTES], -1)
         count = len(memory) // PAGE_BYTES - 2
         self.rows = [Row(view[at * PAGE_BYTES : (at + 1) * PAGE_BYTES], at - 2) for at in range(2, count + 2)]
@@ -358,6 +355,7 @@ class Scoreboard:
         for row in (self.totals, *self.rows):
             row.words.release()
             row.page.release()
+        self.reloads.close()
         self._header.release()
         self._view.release()
         self._memory.close()

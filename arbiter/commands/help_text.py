@@ -18,6 +18,7 @@ _USAGE: Final = {
        heeler config [KEY] [--json] [--changed] [options]
        heeler workers [--json]
        heeler status [--json] [--pid N | --pidfile FILE]
+       heeler reload [--wait] [--timeout SECONDS] [--pid N | --pidfile FILE]
        heeler scale WORKERS | auto [--wait] [--timeout SECONDS] [--pid N | --pidfile FILE]
        heeler conformance -k NAME [--json] [--html FILE] [CHECK ...]
        heeler new-worker NAME [--directory DIRECTORY]
@@ -26,6 +27,7 @@ _USAGE: Final = {
     "config": "heeler config [KEY] [--json] [--changed] [options]",
     "workers": "heeler workers [--json]",
     "status": "heeler status [--json] [--pid N | --pidfile FILE]",
+    "reload": "heeler reload [--wait] [--timeout SECONDS] [--pid N | --pidfile FILE]",
     "scale": "heeler scale WORKERS | auto [--wait] [--timeout SECONDS] [--pid N | --pidfile FILE]",
     "conformance": "heeler conformance -k NAME [-k NAME ...] [--json] [--html FILE] [--full] [--jobs N]"
     " [--send TEXT --expect TEXT] [CHECK ...] [-- OPTIONS]\n       heeler conformance --list",
@@ -41,6 +43,10 @@ _ABOUT: Final = {
     " The options are those of `heeler run`, and count.",
     "workers": "List the installed worker classes: names, distributions, versions.",
     "status": "Show what a running Heeler is doing. Without --pid or --pidfile, the only one there is.",
+    "reload": "Have a running Heeler read its settings and load its application again, as HUP does. With --wait, return"
+    " once that is done, or say why it is not: the exit status is 5 where the old workers serve on, 6 where a newer"
+    " reload has taken its place, 7 after SECONDS, 8 where the server has ended. Without --pid or --pidfile, the only"
+    " one there is.",
     "scale": "Have a running Heeler keep WORKERS workers; its scaler rests then until `auto`, or until a reload."
     " --wait returns once they serve, and those that are too many are gone. Without --pid or --pidfile, the only one"
     " there is.",

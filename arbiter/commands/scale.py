@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from heeler.arbiter import scale_wish, status
+from heeler.arbiter import running_server, scale_wish
 from heeler.arbiter.config.flags import Parser
 from heeler.arbiter.scale_wish import SCALER, Answer
 from heeler.plugins.errors import BootError, HeelerError, UsageError
@@ -40,8 +40,8 @@ def run(argv: Sequence[str]) -> int:
     workers = _number(wanted.workers)
     if workers == SCALER and wanted.wait:
         raise UsageError("argument --wait: the scaler has no number yet to wait for")
-    found = status.find(wanted.pid, wanted.pidfile)
-    board = status.open_board(found, writable=True)
+    found = running_server.find(wanted.pid, wanted.pidfile)
+    board = running_server.open_board(found, writable=True)
     pid = board.get("arbiter_pid")
     _ask(board, pid, workers, wanted.timeout)
     if wanted.wait:

@@ -25,7 +25,17 @@ def app(environ, start_response):
 }
 """Serves what the file `state` holds, which stands in the log for each reload."""
 
-HELD = FILES["app.py"].replace("\n\n", '\nif STATE == b"held": open("gate").read()\n', 1)
+HELD = FILES["app.py"].replace(
+    "\n\n",
+    """
+if STATE == b"held":
+    import sys
+    print("import begun", file=sys.stderr, flush=True)
+    open("gate").read()
+
+""",
+    1,
+)
 """Does not come to the end of its import while the file says `held`."""
 
 
@@ -90,7 +100,7 @@ def test_one_that_cannot_begin_takes_nothing_from_the_one_under_way() -> None:
         put(server, "held")
         server.write("heeler.conf.py", "bind = ['127.0.0.1:0', 'unix:second.sock']\n")
         server.signal(signal.SIGHUP)
-        server.wait_for_log("reload generation=2")
+        server.wait_for_log("import begun")
         server.write("heeler.conf.py", "bind = ['unix:third.sock']\nerrorlog = '/nowhere/at/all'\n")
         server.signal(signal.SIGHUP)
         server.wait_for_log("reload failed generation=3")
@@ -109,7 +119,7 @@ def test_the_one_before_is_given_up_with_its_addresses_and_workers() -> None:
         put(server, "held")
         server.write("heeler.conf.py", "bind = ['127.0.0.1:0', 'unix:second.sock']\n")
         server.signal(signal.SIGHUP)
-        server.wait_for_log("reload generation=2")
+        server.wait_for_log("import begun")
         put(server, "newest")
         server.write("heeler.conf.py", "bind = ['127.0.0.1:0', 'unix:third.sock']\n")
         server.signal(signal.SIGHUP)

@@ -247,7 +247,8 @@ def wait_for_waiting(server: Server, count: int) -> None:
 
 def listener_of(server: Server) -> dict[str, object]:
     """Return what the status says of the listener."""
-    from heeler.arbiter.status import open_board, report
+    from heeler.arbiter.running_server import open_board
+    from heeler.arbiter.status import report
 
     children = report(open_board(server.pid), time.monotonic_ns())["children"]
     assert isinstance(children, list)
