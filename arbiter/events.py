@@ -26,6 +26,7 @@ class Limits:
         max_surge: how many children beyond one a slot there may be for replacements; None is 1, and a
             quarter of the slots during a reload.
         max_unavailable: how many slots may be vacant at a time because their workers are being replaced.
+        surges: whether a reload has all new workers ready, beside the old ones, before one of these goes.
         max_lifetime_s: seconds after which a worker is replaced; 0 is never.
         lifetime_jitter_s: up to how many seconds are added to that; None is a share of it.
         min_lifetime_s: seconds that a worker serves at least before it is replaced; None depends on the reason.
@@ -46,6 +47,7 @@ class Limits:
     lifetime_jitter_s: float | None = None
     min_lifetime_s: float | None = None
     watchers: int = 0
+    surges: bool = False
     workers_min: int = 1
     workers_max: float = math.inf
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from heeler.arbiter import events, retirement
 from heeler.arbiter.children import Child, Children, Life
-from heeler.arbiter.pool import Generation, Pool
+from heeler.arbiter.pool import UNPROVEN_BOOTS, Generation, Pool
 from heeler.plugins.exit_status import ExitStatus
 from heeler.workers import messages
 
@@ -76,6 +76,7 @@ class Policy:
         self._generations = 1
         self._coming_limits = limits
         self._rolling = False
+        self._overtaken = 0
         self._quick = False
         self._is_complete = False
         self._stands_down = False
@@ -141,6 +142,7 @@ class Policy:
             case events.ScaleTo(workers, why):
                 self._scale(self._bounded(workers), why)
             case events.StandBy():
+                self._give_up_coming("all workers are sent away")
                 self._scale(0)
             case events.ReopenAsked():
                 for child in self.children:
@@ -186,7 +188,7 @@ class Policy:
             self._enter(Phase.SERVING)
             self._do(events.Serving(worker_class))
         self._log("info", "worker ready", child)
-        if generation is not None and generation is self.pool.coming:
+        if generation is not None and generation is self.pool.coming and self.pool.has_come(generation):
             self._commit(generation)
 
     def _asks_to_retire(self, child: Child, why: messages.Retire, now: float) -> None:
@@ -245,6 +247,9 @@ class Policy:
     def _crashed(self, child: Child, now: float) -> None:
         served_s = now - (now if child.ready_at is None else child.ready_at)
         self._pool_of(child).slot(child.slot).crashed(served_s, now)
+        generation = self._pool_of(child).generation_of(child)
+        if generation is not None and generation is self.pool.coming:
+            self._failed_to_boot(child, "a new worker died before all were ready", now)
 
     def _scale(self, workers: int, why: tuple[tuple[str, object], ...] = ()) -> None:
         if self.phase is not Phase.STOPPING and workers != self.pool.target:
@@ -268,9 +273,8 @@ class Policy:
         if generation is None:
             return
         generation.failed(now)
-        if generation is self.pool.coming and (is_final or generation.failures >= BOOT_DEATHS):
-            self.pool.coming = None
-            self._reload_failed(generation.number, reason)
+        if generation is self.pool.coming and (is_final or generation.deaths >= BOOT_DEATHS):
+            self._give_up_coming(reason)
 
     def _boot_overdue(self, child: Child, now: float) -> None:
         self._log("error", "worker boot timeout", child, boot_timeout=self.limits.boot_timeout_s)
@@ -304,12 +308,16 @@ class Policy:
         self._coming_limits = limits
         self._do(events.ReloadStep("under_way", self._generations))
         self._log("info", "reload", None, generation=self._generations)
-        self.pool.coming = Generation(self._generations, first_boots=1, waits=at_once)
+        beside = limits.workers if limits.surges and not at_once else 0
+        self.pool.coming = Generation(self._generations, UNPROVEN_BOOTS if beside else 1, waits=at_once, beside=beside)
         if at_once or self.phase is Phase.STARTING or not self.pool.target:
             self._commit(self.pool.coming)
 
     def _superseded(self, generation: int) -> None:
         """A newer one takes its place, though it may not have been in every slot yet."""
+        if generation <= self._overtaken:
+            return  # by one that has failed
+        self._overtaken = generation
         self._do(events.ReloadStep("superseded", generation))
         self._log("info", "reload superseded", None, generation=generation)
 
@@ -334,6 +342,11 @@ class Policy:
         self._rolling = True
         self._do(events.ReloadStep("committed", generation.number))
         self._scale(self.limits.after_reload(self.pool.target))
+
+    def _give_up_coming(self, reason: str) -> None:
+        coming, self.pool.coming = self.pool.coming, None
+        if coming is not None:
+            self._reload_failed(coming.number, reason)
 
     def _reload_failed(self, generation: int, reason: str) -> None:
         # First what it changed is taken back: all that is said of it belongs into the log that is in force.

@@ -8,6 +8,9 @@ replacement in its boot or its predecessor in its drain. Children beyond one a s
 are the surge. No replacement is begun that would make the surge larger than allowed,
 so the memory in use has a bound that the operator chooses. Where there is no room for it
 beside its predecessor, that one makes room first, if as many slots may be vacant.
+
+A generation that comes beside the one that serves, in all slots, is a surge by itself: both serve until
+all of it is ready, and then the other one goes; or it goes itself, and nothing has changed.
 """
 
 import math
@@ -47,11 +50,15 @@ class Generation:
         first_boots: how many boot side by side until one has been ready.
         waits: whether a slot is left vacant until nobody of an earlier generation is in it. While code is being
             worked on, it may hold what there is only once: a port, a lock.
+        beside: how many slots it is to be ready in before anybody else goes; 0 where it proves itself in one, and
+            comes to the others one after another.
     """
 
-    def __init__(self, number: int, first_boots: int, *, waits: bool = False) -> None:
+    def __init__(self, number: int, first_boots: int, *, waits: bool = False, beside: int = 0) -> None:
         self.number: Final = number
         self.waits: Final = waits
+        self.beside: Final = beside
+        self.deaths = 0
         self.is_proven = False
         self.failures = 0
         self.not_before = 0.0
@@ -71,6 +78,7 @@ class Generation:
 
     def failed(self, now: float) -> None:
         """One of its children did not become ready."""
+        self.deaths += 1
         self.failures += 1
         self.not_before = now + backoff_s(self.failures)
 
@@ -139,7 +147,7 @@ class Pool:
         """Return the active children that nobody needs any more, and those that must make room."""
         missing = self._missing()
         spare = [child for child in self._mine() if child.is_active and self._is_surplus(child)]
-        beyond = [child for child in self._mine() if child.is_active and child.slot > self.target]
+        beyond = [child for child in self._mine() if child.is_active and self._is_beyond(child)]
         serving = [child for child in beyond if child.life is Life.READY]
         # Whoever serves in a slot that is not wanted any more does so until those that are wanted are taken.
         spare += [child for child in beyond if child.life is Life.BOOTING] + serving[missing:]
@@ -147,7 +155,7 @@ class Pool:
 
     def _in_the_way(self, missing: int) -> list[Child]:
         """Return those that are to end before their replacements begin, where these cannot be beside them."""
-        if self.excess() < self.surge():
+        if self.excess() < self.surge() or (self.coming is not None and self.coming.beside):
             return []
         if self.coming is None:
             stale = [child for child in self._alone() if self._is_stale(child)]
@@ -171,14 +179,31 @@ class Pool:
         return sum(not any(child.life is Life.READY for child in slot) for slot in slots)
 
     def _is_surplus(self, child: Child) -> bool:
-        if child.slot > self.target:
+        if self._is_beyond(child):
             return False
         others = [other for other in self._in_slot(child.slot) if other.life is Life.READY and other is not child]
         if child.life is Life.BOOTING:
             # While newer code proves itself, nobody is renewed with what would have to go at once.
             is_overtaken = self.coming is not None and child.generation == self.serving.number and bool(others)
             return is_overtaken or self.generation_of(child) is None
-        return any(other.age > child.age for other in others)
+        return not self._comes(child) and any(self._outranks(other, child) for other in others)
+
+    def _outranks(self, other: Child, child: Child) -> bool:
+        """True if, of two who serve in one slot, the other one stays."""
+        return not self._comes(other) and self._rank(other) > self._rank(child)
+
+    def _rank(self, child: Child) -> tuple[bool, int, int]:
+        is_given_up = child.generation > self.serving.number
+        return not is_given_up, child.generation, child.age
+
+    def _comes(self, child: Child) -> bool:
+        """True if it is of a generation that comes, and those who serve neither make room for it nor it for them."""
+        return self.coming is not None and child.generation == self.coming.number
+
+    def _is_beyond(self, child: Child) -> bool:
+        """True if its slot is not wanted."""
+        beside = self.coming.beside if self.coming is not None and self._comes(child) else 0
+        return child.slot > max(self.target, beside)
 
     # -- who is to come
 
@@ -215,6 +240,9 @@ class Pool:
                 continue
             elif has_room or not any(self._needs_room(child) for child in self._in_slot(number)):
                 yield Wish(number, self.serving)
+        if self.coming is not None and self.coming.beside:
+            yield from self._beside(self.coming)
+            return
         if not has_room:
             return
         if self.coming is not None:
@@ -224,6 +252,13 @@ class Pool:
         stale = [child for number in free for child in self._in_slot(number) if self._is_stale(child)]
         for child in sorted(stale, key=_turn):
             yield Wish(child.slot, self.serving)
+
+    def _beside(self, coming: Generation) -> Iterator[Wish]:
+        """What a generation lacks that comes to all slots at once."""
+        for number in range(1, coming.beside + 1):
+            here = self._in_slot(number)
+            if len(here) < 2 and not any(child.is_active and self._comes(child) for child in here):
+                yield Wish(number, coming)
 
     def _lacks_proof(self) -> bool:
         """True if a new generation is to prove itself, and none of its children lives."""
@@ -260,9 +295,18 @@ class Pool:
         time then: the memory peak stays at 5/4, the boots do not starve those who serve, and the time
         it takes hardly grows with the number of workers.
         """
+        if self.coming is not None and self.coming.beside:
+            return self.target
         if self.max_surge is not None:
             return self.max_surge
         return 1 if self.coming is None and self.is_uniform() else math.ceil(self.target / 4)
+
+    def has_come(self, generation: Generation) -> bool:
+        """True if it is ready wherever it has to be before anybody else goes."""
+        return all(
+            any(child.life is Life.READY and child.generation == generation.number for child in self._in_slot(number))
+            for number in range(1, generation.beside + 1)
+        )
 
     def is_uniform(self) -> bool:
         """True if no child of an earlier generation serves."""

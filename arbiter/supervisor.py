@@ -66,6 +66,7 @@ def limits_of(loaded: Loaded) -> events.Limits:
         min_lifetime_s=config.min_worker_lifetime,
         workers_min=config.workers_min or 1,
         workers_max=config.workers_max or math.inf,
+        surges=config.reload_strategy == "surge",
     )
 
 

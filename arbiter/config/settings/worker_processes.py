@@ -221,5 +221,19 @@ WORKER_PROCESSES = (
         example="1",
         gunicorn="Gunicorn has none.",
     ),
+    Setting(
+        "reload_strategy",
+        choice("rolling", "surge"),
+        "rolling",
+        "How a reload (HUP) goes about it. `rolling`: one new worker shows that it is ready, the others follow, as many"
+        " at a time as `max_surge` and `max_unavailable` allow. `surge`: all new workers boot beside the old ones, and"
+        " serve beside them; once all are ready the old ones drain together, and if one does not boot the new ones"
+        " go, and none of the old has been touched. It takes twice the memory meanwhile, whatever `max_surge` says.",
+        "Worker processes",
+        cli=("--reload-strategy",),
+        metavar="STRATEGY",
+        example="surge",
+        gunicorn="Gunicorn starts all new workers and stops all old ones at once, ready or not.",
+    ),
 )
 """The worker processes."""

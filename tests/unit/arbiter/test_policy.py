@@ -637,6 +637,119 @@ def test_a_reload_brings_its_own_number_of_workers() -> None:
     assert sorted(spawned(actions)) == [(2, 2), (3, 2)]
 
 
+# -- a reload that comes to all slots at once
+
+
+def surging(workers: int = 3, **limits: float) -> Arena:
+    """A server that reloads in this way, all of whose workers are ready."""
+    arena = Arena(workers, surges=True, **limits)
+    arena.ready(*range(1, workers + 1))
+    return arena
+
+
+def test_a_surge_drains_the_old_ones_once_all_new_ones_are_ready() -> None:
+    """All boot beside those who serve, whatever `max_surge` is for; these go together."""
+    arena = surging(3, max_surge=1)
+    assert spawned(arena.step(events.Reload(arena.limits))) == [(1, 2), (2, 2), (3, 2)]
+    told = arena.ready(4, 5)
+    assert steps(told) == []
+    assert sent(told) == {}
+    told = arena.ready(6)
+    assert steps(told) == ["committed"]
+    assert list(sent(told)) == [1, 2, 3]
+    assert steps(arena.exits(1, 2, 3)) == ["done"]
+
+
+def test_few_boot_in_a_surge_until_one_has_been_ready() -> None:
+    """Code that does not boot is tried by few."""
+    arena = surging(9)
+    assert len(spawned(arena.step(events.Reload(arena.limits)))) == 4
+    assert len(spawned(arena.ready(10))) == 5
+
+
+@pytest.mark.parametrize("ready", [0, 2])
+def test_one_that_does_not_boot_ends_a_surge(ready: int) -> None:
+    """Those of the new code who serve already drain, the others are stopped, and no old one has been touched."""
+    arena = surging(3)
+    arena.step(events.Reload(arena.limits))
+    arena.ready(*range(4, 4 + ready))
+    told = arena.step(events.Heard(6, messages.BootFailed(3, "no")))
+    assert steps(told) == ["failed"]
+    assert list(sent(told)) == [4, 5]
+    assert spawned(arena.exits(4, 5, 6)) == []
+    assert [arena.lives()[age] for age in (1, 2, 3)] == [Life.READY] * 3
+
+
+def test_new_ones_that_die_before_all_are_ready_end_a_surge() -> None:
+    """The first is replaced, and the second ends it: it may be the memory that is not there twice."""
+    arena = surging(3)
+    arena.step(events.Reload(arena.limits))
+    arena.ready(4)
+    assert steps(arena.exits(4, how="signal SIGKILL")) == []
+    assert spawned(arena.ready(5)) == [(1, 2)]
+    told = arena.exits(5, how="signal SIGKILL")
+    assert steps(told) == ["failed"]
+    assert list(sent(told)) == [6, 7]
+
+
+def test_an_old_one_that_dies_in_a_surge_is_replaced_by_proven_code() -> None:
+    """Until all new ones are ready, they may all have to go again."""
+    arena = surging(2)
+    arena.step(events.Reload(arena.limits))
+    assert spawned(arena.exits(1, how="signal SIGKILL")) == [(1, 1)]
+    assert sent(arena.ready(5, 3)) == {}
+    assert sorted(sent(arena.ready(4))) == [2, 5]
+
+
+def test_a_surge_brings_its_own_number_of_workers() -> None:
+    """More than before are all ready before an old one goes; of fewer, none is beside what is not wanted any more."""
+    arena = surging(2)
+    told = arena.step(events.Reload(dataclasses.replace(arena.limits, workers=3)))
+    assert spawned(told) == [(1, 2), (2, 2), (3, 2)]
+    assert sent(arena.ready(3, 4)) == {}
+    assert list(sent(arena.ready(5))) == [1, 2]
+    arena.exits(1, 2)
+    assert spawned(arena.step(events.Reload(dataclasses.replace(arena.limits, workers=1)))) == [(1, 3)]
+    assert sorted(sent(arena.ready(6))) == [3, 4, 5]
+    assert steps(arena.exits(3, 4, 5)) == ["done"]
+
+
+def test_a_surge_may_be_superseded() -> None:
+    """Its workers go at once, ready or not; those of the newest come as room is made, and the old ones stay."""
+    arena = surging(2)
+    arena.step(events.Reload(arena.limits))
+    arena.ready(3)
+    told = arena.step(events.Reload(arena.limits))
+    assert steps(told) == ["superseded", "under_way"]
+    assert sorted(sent(told)) == [3, 4]
+    assert spawned(arena.exits(4)) == [(2, 3)]
+    assert spawned(arena.exits(3)) == [(1, 3)]
+    assert sorted(sent(arena.ready(5, 6))) == [1, 2]
+
+
+def test_one_of_a_surge_that_was_given_up_serves_where_nobody_else_does() -> None:
+    """The old one has died meanwhile: who is to go waits for a replacement."""
+    arena = surging(2)
+    arena.step(events.Reload(arena.limits))
+    arena.ready(3)
+    arena.exits(1, how="signal SIGKILL")
+    told = arena.step(events.Heard(4, messages.BootFailed(3, "no")))
+    assert steps(told) == ["failed"]
+    assert sent(told) == {}
+    assert spawned(told + arena.exits(4)) == [(1, 1)]
+    assert list(sent(arena.ready(5))) == [3]
+
+
+def test_workers_that_are_sent_away_end_a_reload() -> None:
+    """Nobody is wanted: there is nothing to prove."""
+    arena = surging(2)
+    arena.step(events.Reload(arena.limits))
+    arena.ready(3)
+    told = arena.step(events.StandBy())
+    assert steps(told) == ["failed"]
+    assert sorted(sent(told)) == [1, 2, 3, 4]
+
+
 # -- scale
 
 

@@ -37,6 +37,8 @@ class World(RuleBasedStateMachine):
         self.stop_asked_at: float | None = None
         self.pending: deque[events.Event] = deque()
         self.overslept_s = 0.0
+        self.reloads: dict[int, str] = {}
+        """How each reload stands, by its number."""
 
     @initialize(workers=strategies.integers(1, 6), spare=_SPARE)
     def begin(self, workers: int, spare: tuple[int | None, int]) -> None:
@@ -44,7 +46,7 @@ class World(RuleBasedStateMachine):
         self.policy = Policy(self.limits(workers, spare))
         self.step(events.Begin())
 
-    def limits(self, workers: int, spare: tuple[int | None, int]) -> events.Limits:
+    def limits(self, workers: int, spare: tuple[int | None, int], *, surges: bool = False) -> events.Limits:
         """What the settings say."""
         return events.Limits(
             workers,
@@ -54,6 +56,7 @@ class World(RuleBasedStateMachine):
             max_unavailable=spare[1],
             max_lifetime_s=_LIFETIME_S,
             min_lifetime_s=_LEAST_S,
+            surges=surges,
         )
 
     def step(self, event: events.Event) -> None:
@@ -69,10 +72,11 @@ class World(RuleBasedStateMachine):
         match action:
             case events.Log(_, "worker retires", fields):
                 self.check_age(dict(fields))
-            case events.Spawn(age, _, slot):
+            case events.Spawn(age, _, slot, generation):
                 assert self.policy.phase in (Phase.STARTING, Phase.SERVING), "forked in a stop"
                 assert self.stop_asked_at is None
-                assert 1 <= slot <= self.policy.pool.target
+                assert 1 <= slot <= max(self.policy.pool.target, self.beside())
+                assert generation in (self.policy.pool.serving.number, self.newest()), "old code was forked"
                 self.alive[age] = action
                 self.check_surge(slot)
                 self.pending.append(events.Forked(age, 5000 + age))
@@ -92,6 +96,9 @@ class World(RuleBasedStateMachine):
                     assert age in self.orders, "killed without being asked first"
                     assert self.now >= self.orders[age], "killed before its deadline"
                 self.killed.add(age)
+            case events.ReloadStep(at, number):
+                self.check_reload(at, number)
+                self.reloads[number] = at
             case events.Exit():
                 assert not self.alive, "ended while children live"
                 assert self.exit is None, "ended twice"
@@ -102,6 +109,8 @@ class World(RuleBasedStateMachine):
     def check_surge(self, slot: int) -> None:
         """A replacement for one that serves, or that drains to make room for it, is begun only within the surge."""
         pool = self.policy.pool
+        if self.beside():
+            return  # two a slot, which is checked after each step
         if any(child.life is Life.READY or child.makes_room for child in self.here(slot)):
             most = max(1, math.ceil(pool.target / 4)) if pool.max_surge is None else pool.max_surge
             slots = [self.here(number) for number in range(1, pool.target + 1)]
@@ -117,10 +126,37 @@ class World(RuleBasedStateMachine):
         missing = set(range(1, pool.target + 1)) - {other.slot for other in ready}
         if child.slot > pool.target:
             assert len(ready) >= pool.target, "fewer serve than are wanted, and another goes"
-        elif not any(other.slot == child.slot and other.age > age for other in ready):
+        elif self.beside():
+            assert child.generation > pool.serving.number, "an old one goes before all new ones are ready"
+        elif not any(other.slot == child.slot and other.generation <= pool.serving.number for other in ready):
             assert child.makes_room
             assert len(missing) <= pool.max_unavailable, "more are missing than may be"
             assert ready or pool.target == 1, "all were drained at once"
+
+    def check_reload(self, at: str, number: int) -> None:
+        """Each has its own number, and ends once; only one that has proven itself and was overtaken may yet be done."""
+        before = self.reloads.get(number)
+        if at == "under_way":
+            assert number > max(self.reloads, default=1), "a number is taken twice"
+        elif at == "committed":
+            assert before == "under_way"
+        elif at == "done":
+            assert before in ("committed", "superseded")
+            assert number == self.policy.pool.serving.number
+        elif at == "failed":
+            assert before in (None, "under_way")
+            assert number != self.policy.pool.serving.number
+        else:
+            assert before in ("under_way", "committed")
+
+    def beside(self) -> int:
+        """In how many slots a generation comes beside the one that serves."""
+        coming = self.policy.pool.coming
+        return coming.beside if coming is not None else 0
+
+    def newest(self) -> int:
+        """The generation that comes, or serves."""
+        return (self.policy.pool.coming or self.policy.pool.serving).number
 
     def check_age(self, fields: Mapping[str, object]) -> None:
         """Nobody retires before it has served for as long as it has to, or of age before its time."""
@@ -198,10 +234,23 @@ class World(RuleBasedStateMachine):
         """Somebody, or the load, wants another number."""
         self.step(events.ScaleTo(workers))
 
-    @rule(workers=strategies.integers(1, 6), spare=_SPARE)
-    def reloads(self, workers: int, spare: tuple[int | None, int]) -> None:
-        """Somebody reloads, perhaps in the midst of another reload."""
-        self.step(events.Reload(self.limits(workers, spare)))
+    @rule(
+        workers=strategies.integers(1, 6), spare=_SPARE, surges=strategies.booleans(), times=strategies.integers(1, 3)
+    )
+    def reload(self, workers: int, spare: tuple[int | None, int], *, surges: bool, times: int) -> None:
+        """Somebody reloads, perhaps in the midst of another reload, perhaps again and again."""
+        for _ in range(times):
+            self.step(events.Reload(self.limits(workers, spare, surges=surges)))
+
+    @rule()
+    def reload_wrongly(self) -> None:
+        """Somebody reloads settings that are wrong."""
+        self.step(events.ReloadRefused("wrong"))
+
+    @rule()
+    def send_away(self) -> None:
+        """Somebody wants no worker until a reload."""
+        self.step(events.StandBy())
 
     @precondition(lambda self: self.policy.phase in (Phase.STARTING, Phase.SERVING))
     @rule()
@@ -209,6 +258,7 @@ class World(RuleBasedStateMachine):
         """Whatever was before: where all boot, and end when told, a reload ends and every slot is served."""
         for _ in range(100):
             if self.is_calm():
+                assert self.policy.is_reloading or not {"under_way", "committed"} & set(self.reloads.values())
                 return
             for child in self.policy.children:
                 if child.life is Life.BOOTING:
@@ -257,7 +307,9 @@ class World(RuleBasedStateMachine):
             here = self.policy.children.in_slot("worker", number)
             assert len(here) <= 2
             ready = [child for child in here if child.life is Life.READY]
-            assert len(ready) <= 1
+            coming = [child for child in ready if self.beside() and child.generation == self.newest()]
+            assert len(coming) <= 1
+            assert len(ready) - len(coming) <= 1
             assert sum(child.life is Life.BOOTING for child in here) <= 2
 
     @invariant()
