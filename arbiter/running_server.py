@@ -118,9 +118,16 @@ def open_board(pid: int, *, writable: bool = False) -> Scoreboard:
 
 
 def _arbiters() -> list[int]:
-    """Return the processes that hold a scoreboard while their parent holds another or none."""
+    """Return the processes that hold a scoreboard while their parent holds another or none, the oldest of each.
+
+    The others look at it, to write down what they want.
+    """
     boards = {pid: inode for pid in _pids() if (inode := _inode_of(pid)) is not None}
-    return [pid for pid, inode in boards.items() if boards.get(_parent(pid)) != inode]
+    found: dict[int, int] = {}
+    for pid in sorted(boards, key=_started_at):
+        if boards.get(_parent(pid)) != boards[pid]:
+            found.setdefault(boards[pid], pid)
+    return sorted(found.values())
 
 
 def _arbiter_of(pid: int) -> int:
@@ -145,11 +152,20 @@ def _pids() -> list[int]:
 
 
 def _parent(pid: int) -> int:
+    return int(_stat(pid, 1))
+
+
+def _started_at(pid: int) -> int:
+    return int(_stat(pid, 19))
+
+
+def _stat(pid: int, at: int) -> str:
+    """Return a word of what the system says of a process, of those behind its name; "0" where it is gone."""
     try:
         with open(f"/proc/{pid}/stat") as file:
-            return int(file.read().rpartition(")")[2].split()[1])
+            return file.read().rpartition(")")[2].split()[at]
     except OSError:
-        return 0
+        return "0"
 
 
 def _scan(pid: int) -> str | None:

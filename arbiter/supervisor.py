@@ -23,6 +23,7 @@ from heeler.arbiter.generations import Generations
 from heeler.arbiter.heartbeats import Heartbeats
 from heeler.arbiter.herd import Herd, Member
 from heeler.arbiter.introductions import Introductions
+from heeler.arbiter.line import Line
 from heeler.arbiter.loans import Loans
 from heeler.arbiter.memory_watch import MemoryWatch
 from heeler.arbiter.policy import WATCHER, WORKER, Phase, Policy
@@ -127,11 +128,6 @@ class Supervisor:
         self._watched: Final[dict[int, Callable[[], None]]] = {}
         if lifeline is not None:
             self._poll.register(lifeline, select.POLLIN)
-        self._predecessor = predecessor
-        """None, too, once this arbiter has taken over."""
-        self._take_over: Final = take_over
-        if predecessor is not None:
-            self._watch(predecessor.fileno(), lambda: self._hear_predecessor(predecessor))
         self._has_others: Final = has_others
         self._listening: dict[int, Member] = {}
         self._happened: deque[events.Event] = deque()
@@ -152,13 +148,23 @@ class Supervisor:
             self._watch,
             lambda: self._step(events.StopAsked(quick=False, last=False)),
         )
+        self._line: Final = Line(
+            self._reexec,
+            predecessor,
+            take_over,
+            generations,
+            manager,
+            self._rows.board,
+            self._watch,
+            lambda: self._stop(quick=False),
+        )
         self._on_signal: Final[Mapping[int, Callable[[], None]]] = {
             signal.SIGTERM: lambda: self._stop(quick=False),
             signal.SIGINT: lambda: self._stop(quick=True),
             signal.SIGQUIT: lambda: self._stop(quick=True),
             signal.SIGHUP: self._reload,
             signal.SIGUSR1: self._reopen_logs,
-            signal.SIGUSR2: lambda: self._reexec.ask(self._why_no_reexec()),
+            signal.SIGUSR2: lambda: self._line.ask(self._policy),
             signal.SIGWINCH: self._stand_by,
             signal.SIGTTIN: lambda: self._scale(events.Scale(+1)),
             signal.SIGTTOU: lambda: self._scale(events.Scale(-1)),
@@ -308,7 +314,7 @@ class Supervisor:
             return  # what it would bind nobody would serve
         self._manager.reload_asked(time.monotonic())
         self._rows.board.reloads.asked(time.monotonic_ns())
-        if self._is_in_reexec:
+        if self._line.is_changing:
             self._step(events.ReloadRefused("a re-exec is under way"))
             return
         try:
@@ -320,7 +326,7 @@ class Supervisor:
 
     def _scale(self, wish: events.Scale | events.StandBy) -> None:
         """Have other workers, unless there is a new arbiter: it would know neither of them nor of their sockets."""
-        if self._is_in_reexec:
+        if self._line.is_changing:
             self._generations.log(events.Log("warning", "workers not changed", (("reason", "a re-exec is under way"),)))
         else:
             self._scaling.rest()
@@ -340,36 +346,6 @@ class Supervisor:
     def _stand_by(self) -> None:
         if self._generations.loaded.config.daemon:  # a terminal sends it whenever its window changes
             self._scale(events.StandBy())
-
-    # -- another arbiter, before or after this one
-
-    @property
-    def _is_in_reexec(self) -> bool:
-        return self._reexec.has_child or self._predecessor is not None
-
-    def _why_no_reexec(self) -> str:
-        if self._policy.phase is Phase.STARTING or self._predecessor is not None:
-            return "the server is about to start"
-        if self._policy.phase is not Phase.SERVING:
-            return "the server stops"
-        return "a reload is under way" if self._policy.pool.coming is not None else ""
-
-    def _hear_predecessor(self, predecessor: Predecessor) -> None:
-        fd = predecessor.fileno()
-        try:
-            predecessor.hear(self._succeed, self._manager.taken_over, self._rows.board.totals.add)
-        except HeelerError as error:
-            self._generations.log(events.Log("error", "not taken over", (("reason", error),)))
-            if predecessor.failed(error.exit_status, str(error)):
-                self._stop(quick=False)
-        if predecessor.fileno() == -1:
-            self._watch(fd, None)
-
-    def _succeed(self) -> None:
-        if self._predecessor is not None:
-            self._take_over()
-            self._predecessor = None
-            self._generations.log(events.Log("info", "taken over"))
 
     def _watch(self, fd: int, heard: Callable[[], None] | None) -> None:
         if heard is not None:
@@ -427,8 +403,7 @@ class Supervisor:
             case events.Serving(worker_class):
                 self._on_serving(worker_class)
             case events.Complete():
-                if self._predecessor is not None:
-                    self._predecessor.complete()
+                self._line.complete()
             case events.CloseListeners():
                 self._sockets.close()
             case events.WorkersChanged(new, old):
