@@ -333,14 +333,14 @@ class Supervisor:
             self._step(wish)
 
     def _scale_as_asked(self) -> None:
-        refusal = scale_wish.Answer.REEXEC if self._is_in_reexec else None
+        refusal = scale_wish.Answer.REEXEC if self._line.is_changing else None
         if self._policy.phase is Phase.STOPPING:
             refusal = scale_wish.Answer.STOPPING
         self._scaling.take_wish(refusal, self._step)
 
     def _scale_by_load(self) -> None:
         wish = self._scaling.look(self._policy, self._serving, time.monotonic())
-        if wish is not None and not self._is_in_reexec:
+        if wish is not None and not self._line.is_changing:
             self._step(wish)
 
     def _stand_by(self) -> None:

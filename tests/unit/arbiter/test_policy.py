@@ -777,12 +777,16 @@ def test_people_move_the_number_within_its_bounds() -> None:
 
 def test_a_reload_keeps_the_number_within_bounds() -> None:
     """The load is what it was; where there are no bounds, the setting counts."""
-    for bounds, kept in (({"workers_min": 1, "workers_max": 4}, 3), ({"workers_min": 1, "workers_max": 2}, 2), ({}, 2)):
+    for limits, kept in (
+        (events.Limits(workers=2, workers_min=1, workers_max=4), 3),
+        (events.Limits(workers=2, workers_min=1, workers_max=2), 2),
+        (events.Limits(workers=2), 2),
+    ):
         arena = Arena(workers=2, workers_max=4)
         arena.ready(1, 2)
         arena.step(events.Scale(+1))
         arena.ready(3)
-        arena.step(events.Reload(events.Limits(workers=2, **bounds)))
+        arena.step(events.Reload(limits))
         arena.ready(4)
         assert arena.policy.pool.target == kept
 
