@@ -37,6 +37,8 @@ class World(RuleBasedStateMachine):
         self.stop_asked_at: float | None = None
         self.pending: deque[events.Event] = deque()
         self.overslept_s = 0.0
+        self.sent_away: set[int] = set()
+        """Those who drain for nobody: their slots are filled again as those of the dead are."""
         self.reloads: dict[int, str] = {}
         """How each reload stands, by its number."""
 
@@ -114,7 +116,7 @@ class World(RuleBasedStateMachine):
         if any(child.life is Life.READY or child.makes_room for child in self.here(slot)):
             most = max(1, math.ceil(pool.target / 4)) if pool.max_surge is None else pool.max_surge
             slots = [self.here(number) for number in range(1, pool.target + 1)]
-            living = sum(map(len, slots))
+            living = sum(child.age not in self.sent_away for slot_mates in slots for child in slot_mates)
             assert living <= pool.target + most - slots.count([]), "more children than the surge allows"
 
     def check_replaced(self, age: int) -> None:
@@ -250,6 +252,7 @@ class World(RuleBasedStateMachine):
     @rule()
     def send_away(self) -> None:
         """Somebody wants no worker until a reload."""
+        self.sent_away |= self.alive.keys()
         self.step(events.StandBy())
 
     @precondition(lambda self: self.policy.phase in (Phase.STARTING, Phase.SERVING))
