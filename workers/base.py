@@ -212,6 +212,7 @@ class Worker(Accepting):
         self._announce_sources()
         self.words[scoreboard.READY_AT] = time.monotonic_ns()
         self.words[scoreboard.STATE] = scoreboard.State.READY
+        self._signals.spare_calls()
         self.tick()
         if self.home is not None:
             self._tell_home(self.home)

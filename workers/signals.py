@@ -60,11 +60,14 @@ class WorkerSignals:
         signal.signal(signal.SIGABRT, self._abort)
         if orphan.NOTICE is not None:
             signal.signal(orphan.NOTICE, self._orphaned)
-        for number in (signal.SIGTERM, signal.SIGUSR1):
-            signal.siginterrupt(number, False)
+        signal.siginterrupt(signal.SIGUSR1, False)
         signal.signal(signal.SIGUSR2, self._show_stacks)
         signal.siginterrupt(signal.SIGUSR2, False)
         faulthandler.register(STACKS, file=self._worker.boot.logs.descriptor, all_threads=True)
+
+    def spare_calls(self) -> None:
+        """Have TERM interrupt no system call any more: in its boot a worker ends in the midst of one."""
+        signal.siginterrupt(signal.SIGTERM, False)
 
     @property
     def handlers(self) -> tuple[Callable[..., object], ...]:

@@ -13,7 +13,7 @@ from heeler.arbiter.policy import QUIT_GRACE_S
 from support import processes
 from support.client import Client, get
 from support.gate import FILES, Waiting
-from support.server import Server
+from support.server import WORKER_CLASSES, Server
 
 _HANGS = "import threading\nprint('hanging', flush=True)\nthreading.Event().wait()\n"
 
@@ -170,6 +170,21 @@ def test_a_worker_in_its_boot_does_not_outstay_those_who_serve() -> None:
         server.wait_for_log("booting")
         assert server.stop() == 0
         assert "worker killed" not in server.log()
+
+
+@pytest.mark.parametrize("worker_class", WORKER_CLASSES)
+def test_an_import_that_waits_for_the_system_ends_at_once(worker_class: str) -> None:
+    """TERM to a worker whose import waits in a system call, and so in no Python code: it ends by itself."""
+    waits = "import os, sys\nprint(f'booting={os.getpid()}.', file=sys.stderr, flush=True)\nopen('gate').read()\n"
+    with Server("app:app", "-k", worker_class, files=FILES, tracebacks=True) as server:
+        os.mkfifo(server.directory / "gate")
+        server.write("app.py", waits)
+        server.signal(signal.SIGTTIN)
+        server.wait_for_log(".\n")
+        pid = int(server.log().partition("booting=")[2].partition(".")[0])
+        os.kill(pid, signal.SIGTERM)
+        assert processes.wait_ended([pid], 10.0) == []
+        server.wait_for_log(f'worker died in its boot slot=2 generation=1 pid={pid} how="exit 0"')
 
 
 def test_a_worker_that_somebody_stops_is_replaced() -> None:
