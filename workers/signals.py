@@ -61,8 +61,8 @@ class WorkerSignals:
         if orphan.NOTICE is not None:
             signal.signal(orphan.NOTICE, self._orphaned)
         signal.siginterrupt(signal.SIGUSR1, False)
+        # This one interrupts system calls: it is sent to see in which of them a worker waits. Python goes on with it.
         signal.signal(signal.SIGUSR2, self._show_stacks)
-        signal.siginterrupt(signal.SIGUSR2, False)
         faulthandler.register(STACKS, file=self._worker.boot.logs.descriptor, all_threads=True)
 
     def spare_calls(self) -> None:
