@@ -9,7 +9,7 @@ import pytest
 from support import held, processes
 from support.scene import Scene
 from support.server import WORKER_CLASSES
-from support.signal_model import DEADLY, ENDING, LASTING, Change, Kind, State, change, end
+from support.signal_model import DEADLY, ENDING, LASTING, Kind, State, change, end
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,7 @@ def test_what_ends_a_server(worker_class: str, state: State, kind: Kind) -> None
         if expected.answers:
             scene.answer()
         else:
-            scene.cut()
+            scene.see_it_cut()
         if expected.is_survived:
             scene.server.wait_for_log("taken over")
             _see_it_serve_and_end(scene)
@@ -60,7 +60,7 @@ def test_what_a_server_lasts(worker_class: str, state: State, subtests: pytest.S
     with Scene(worker_class, state) as scene:
         for kind in LASTING:
             with subtests.test(signal=kind.name):
-                _apply(scene, kind, change(state, kind))
+                _apply(scene, kind)
         if state is State.DRAINING:
             scene.answer()
             scene.see_all_gone(0)
@@ -68,8 +68,10 @@ def test_what_a_server_lasts(worker_class: str, state: State, subtests: pytest.S
             _see_it_serve_and_end(scene)
 
 
-def _apply(scene: Scene, kind: Kind, expected: Change) -> None:
+def _apply(scene: Scene, kind: Kind) -> None:
     """Send the signal, and see what it changes."""
+    state = scene.state
+    expected = change(state, kind)
     start = scene.server.log_size()
     if kind is Kind.STOP:
         held.freeze(scene.pid)
@@ -85,10 +87,10 @@ def _apply(scene: Scene, kind: Kind, expected: Change) -> None:
         scene.successor = scene.find_successor(start)
         scene.answer()
         scene.succeed()
-        scene.hold()
     elif expected.renews:
         scene.answer()
         scene.server.wait_for_log("reload done", start=start)
+    if expected.renews and state is State.BUSY:
         scene.hold()
     scene.workers += expected.workers
     scene.settle()

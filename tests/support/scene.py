@@ -1,11 +1,13 @@
 """A server that is brought into a state of `signal_model`, and held in it until the test has seen enough."""
 
 import contextlib
+import json
 import os
 import re
 import select
 import signal
 import sys
+import time
 from types import TracebackType
 from typing import Final, Self
 
@@ -68,12 +70,13 @@ class Scene:
     Args:
         worker_class: its worker class.
         state: where the block finds it.
+        args: further arguments.
     """
 
-    def __init__(self, worker_class: str, state: State) -> None:
+    def __init__(self, worker_class: str, state: State, *args: str) -> None:
         # A process that ABRT ends is to leave no core.
         python = ("prlimit", "--core=0", sys.executable)
-        args = ("-k", worker_class, *_ARGS)
+        args = ("-k", worker_class, *_ARGS, *args)
         self.server: Final = Unready(
             "app:app", *args, bind=(f"unix:{SOCKET_FILE}",), files=_FILES, python=python, exit_status=None
         )
@@ -85,7 +88,8 @@ class Scene:
         """The new arbiter's, while it boots."""
         self.workers = 0
         """How many serve."""
-        self._imports: Final[list[held.Held]] = []
+        self.imports: Final[list[held.Held]] = []
+        """Those that wait."""
         self._running: tuple[Client, held.Held] | None = None
         self._waiting: Final[list[Client]] = []
         self._stack = contextlib.ExitStack()
@@ -94,7 +98,7 @@ class Scene:
         with contextlib.ExitStack() as stack:
             self._gate = stack.enter_context(held.Gate(self.server))
             if self.state is State.BOOTING:
-                self._have_imports_wait()
+                self.have_imports_wait()
             stack.enter_context(self.server)
             stack.callback(self._close_clients)
             self.pid = self.server.pid
@@ -115,32 +119,35 @@ class Scene:
             return
         self.server.wait_for_ready()
         self.workers = 1
-        self.hold()
+        if self.state in HOLDING:
+            self.hold()
         if self.state is State.DRAINING:
             self.send(signal.SIGTERM)
             self.server.wait_for_log("stopping how=graceful")
         elif self.state in (State.RELOADING, State.REEXECUTING):
-            self._have_imports_wait()
+            self.have_imports_wait()
             self.send(signal.SIGHUP if self.state is State.RELOADING else signal.SIGUSR2)
             self.await_import()
         if self.state is State.REEXECUTING:
             self.successor = self.find_successor(0)
 
-    def _have_imports_wait(self) -> None:
+    def have_imports_wait(self) -> None:
+        """Have all imports wait from now on."""
         self.server.write(_MARK, "")
 
-    def await_import(self) -> None:
-        """Wait until another import waits."""
+    def await_import(self) -> int:
+        """Wait until another import waits; return the worker's process id."""
         one = self._gate.next()
         assert one.path == "import", one
-        self._imports.append(one)
+        self.imports.append(one)
+        return one.pid
 
-    def hold(self) -> None:
-        """Have a request run, in the states in which one does."""
-        if self.state in HOLDING:
-            client = self._client()
-            client.send(build_request("GET", "/held"))
-            self._running = client, self._gate.next()
+    def hold(self) -> int:
+        """Have a request run until `answer`; return the worker's process id."""
+        client = self._client()
+        client.send(build_request("GET", "/held"))
+        self._running = client, self._gate.next()
+        return self._running[1].pid
 
     def find_successor(self, start: int) -> int:
         """Return the process id of the new arbiter of which the log tells from there on."""
@@ -181,9 +188,9 @@ class Scene:
     def go_on(self) -> None:
         """Let go of the imports that wait, and have none wait from now on."""
         (self.server.directory / _MARK).unlink(missing_ok=True)
-        for one in self._imports:
+        for one in self.imports:
             one.open()
-        self._imports.clear()
+        self.imports.clear()
 
     def _client(self) -> Client:
         return Client(self.path, END_S)
@@ -200,13 +207,13 @@ class Scene:
         """See that so many of the imports that waited have ended, and no others."""
         for _ in range(count):
             # The test's end of the socket of one that has ended is readable.
-            ended = select.select([one.sock for one in self._imports], [], [], END_S)[0]
+            ended = select.select([one.sock for one in self.imports], [], [], END_S)[0]
             assert ended, "no import has ended"
-            (one,) = (one for one in self._imports if one.sock is ended[0])
+            (one,) = (one for one in self.imports if one.sock is ended[0])
             assert processes.wait_ended([one.pid], END_S) == []
             one.open()
-            self._imports.remove(one)
-        assert not select.select([one.sock for one in self._imports], [], [], 0)[0], "an import has ended"
+            self.imports.remove(one)
+        assert not select.select([one.sock for one in self.imports], [], [], 0)[0], "an import has ended"
 
     def settle(self) -> None:
         """See that the arbiter has dealt with all that it was sent, and reaped all who have ended."""
@@ -225,26 +232,46 @@ class Scene:
         """Return what stands in the log from there on, but for answers to `settle`."""
         return "".join(line for line in self.server.log(start).splitlines(True) if _SETTLED not in line)
 
-    def check(self) -> None:
-        """See that it is in its state, and nobody is refused or has ended who should not."""
-        assert processes.is_alive(self.pid)
+    @property
+    def is_held(self) -> bool:
+        """Whether a request runs until `answer`."""
+        return self._running is not None
+
+    def wait_for_rest(self) -> None:
+        """Wait until no worker has anything in its books."""
+        from heeler.arbiter.status import _open, report
+
+        board, until = _open(self.pid), time.monotonic() + END_S
+        while '"request"' in (found := json.dumps(report(board, time.monotonic_ns())["children"])):
+            assert time.monotonic() < until, found
+
+    def check_held(self) -> None:
+        """See that what is to wait still does: the request that runs, and imports."""
         self.bury_imports(0)
         if self._running is not None:
             assert held.is_silent([self._running[0]], 0)
-        expected = self.workers + (1 if self.successor else len(self._imports))
+
+    def check(self) -> None:
+        """See that it is in its state, and nobody is refused or has ended who should not."""
+        assert processes.is_alive(self.pid)
+        self.check_held()
+        expected = self.workers + (1 if self.successor else len(self.imports))
         assert len(self._children()) == expected
         if self.state is State.IDLE:
             assert self.is_answered_at_once()
         elif self.state is not State.DRAINING:
             self.ask()
 
-    def cut(self) -> None:
-        """See that the request that runs is not answered, and counted as lost, once."""
+    def see_it_cut(self, start: int = 0) -> None:
+        """See that the request that runs is not answered, and counted as lost, once from there on in the log."""
         if self._running is not None:
-            with self._running[0] as client, contextlib.suppress(OSError):
+            client, one = self._running
+            with client, contextlib.suppress(ConnectionResetError):
                 assert client.sock.recv(1) == b""
-            self.server.wait_for_log("request lost")
-            assert self.server.log().count("request lost") == 1
+            self.server.wait_for_log("request lost", start=start)
+            assert self.server.log(start).count("request lost") == 1
+            one.open()
+            self._running = None
 
     def await_end(self, status: int) -> None:
         """Wait until the arbiter is gone, whoever else is left, and see its exit status (negative: a signal)."""

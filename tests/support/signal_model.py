@@ -1,4 +1,4 @@
-"""What each signal to the arbiter must lead to in each state of the server: the model that servers are held against.
+"""What each signal must lead to in each state of the arbiter, or of a worker: the model that servers are held against.
 
 Pure: it knows no process. What stands here is what docs/reference/signals.md promises.
 """
@@ -161,3 +161,59 @@ def _scale(state: State, delta: int) -> Change:
             return Change('workers not changed reason="a re-exec is under way"')
         case State.DRAINING:
             return Change()
+
+
+# -- signals to a worker
+
+
+class WorkerState(enum.Enum):
+    """What a worker is at."""
+
+    BOOTING = "booting"
+    """The application's import waits, while another worker serves."""
+    IDLE = "idle"
+    BUSY = "busy"
+    DRAINING = "draining"
+    """It was sent `TERM`, and its request is not answered yet."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WorkerEnd:
+    """How a worker ends.
+
+    Args:
+        how: as the log has it.
+        answers: whether its request is answered before; else it is cut.
+    """
+
+    how: str
+    answers: bool
+
+
+def worker_end(state: WorkerState, kind: Kind) -> WorkerEnd:
+    """Return how a worker in that state ends by one of `ENDING`."""
+    is_idle = state in (WorkerState.BOOTING, WorkerState.IDLE)
+    match kind:
+        case Kind.KILL:
+            return WorkerEnd("signal SIGKILL", is_idle)
+        case Kind.ABRT:
+            return WorkerEnd("exit 1", is_idle)
+        case _:
+            return WorkerEnd("exit 0", is_idle or kind is Kind.TERM)
+
+
+_GREEN: Final = ("gevent", "eventlet")
+"""What their greenlets wait in is in the stack of no thread."""
+
+
+def worker_says(worker_class: str, state: WorkerState, kind: Kind) -> str:
+    """Return what then stands in the log of a worker in that state that one of `LASTING` reaches."""
+    match kind:
+        case Kind.USR2 if state is WorkerState.IDLE or worker_class in _GREEN:
+            return "(most recent call first)"
+        case Kind.USR2:
+            return "app.py"
+        case Kind.USR1 if state is WorkerState.IDLE:
+            return "logs reopened"
+        case _:  # who is in a request, or in an import, may open its files only after it
+            return ""
