@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.server_view import WorkerView
 from heeler.workers.channel import Channel
+from heeler.workers.messages import Message
 from heeler.workers.scoreboard import Row
 from heeler.workers.sources import Listener
 
@@ -25,6 +26,7 @@ class Member:
         listeners: the sockets it was born with.
         leaves: whether it drains, though it was not asked to.
         is_silent: whether its heartbeat has stopped for `timeout`.
+        untold: what it is still to be told, oldest first; its channel was full.
     """
 
     age: int
@@ -37,6 +39,19 @@ class Member:
     listeners: Sequence[Listener] = ()
     leaves: bool = False
     is_silent: bool = False
+    untold: list[Message] = dataclasses.field(default_factory=list)
+
+    def tell(self, message: Message) -> bool:
+        """Send it a message, after those that it is still to be told; False where it has to wait for room."""
+        if message not in self.untold:  # to open logs again is said once, however often it was meant
+            self.untold.append(message)
+        return self.tell_rest()
+
+    def tell_rest(self) -> bool:
+        """Send what there is room for now; False where something is left."""
+        while self.untold and self.channel.send(self.untold[0]):
+            del self.untold[0]
+        return not self.untold
 
 
 class Herd:

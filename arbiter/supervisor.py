@@ -183,8 +183,10 @@ class Supervisor:
             if wake_at is None or time.monotonic() - wake_at <= _ASLEEP_S:
                 self._ran_at = time.monotonic()  # it waited for as long as it meant to
             self._pardon()
-            for fd, _ in ready:
+            for fd, what in ready:
                 if fd in self._listening:
+                    if what & select.POLLOUT and self._listening[fd].tell_rest():
+                        self._poll.modify(fd, select.POLLIN)
                     self._hear(self._listening[fd])
                 elif fd == self._lifeline:
                     self._poll.unregister(fd)
@@ -444,8 +446,8 @@ class Supervisor:
 
     def _send(self, age: int, message: Message) -> None:
         member = self._herd.get(age)
-        if member is not None and member.channel.fileno() != -1:
-            member.channel.send(message)
+        if member is not None and member.channel.fileno() != -1 and not member.tell(message):
+            self._poll.modify(member.channel.fileno(), select.POLLIN | select.POLLOUT)
 
     def _kill(self, age: int, number: signal.Signals) -> None:
         """A child is ours until it is reaped, so its process id cannot be another's."""

@@ -12,7 +12,7 @@ import pytest
 
 from support.client import Client, build_request, exchange, get
 from support.gate import FILES, Waiting
-from support.processes import open_descriptors
+from support.processes import cpu_s, open_descriptors
 from support.server import WORKER_CLASSES, Server, heeler
 
 GET = build_request("GET", "/length")
@@ -104,12 +104,6 @@ def test_accept_pauses_without_descriptors(worker_class: str) -> None:
                 assert client.read_response().body == b"hello"
                 client.close()
         assert server.worker_pids() == [worker]
-
-
-def cpu_s(pid: int) -> float:
-    """Return the processor time `pid` has used."""
-    with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
-        return int(file.read().split()[0]) / 1e9
 
 
 # -- worker_connections

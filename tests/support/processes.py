@@ -20,6 +20,7 @@ __all__ = [
     "all_processes",
     "become_subreaper",
     "children_of",
+    "cpu_s",
     "is_alive",
     "kill",
     "look_up",
@@ -29,3 +30,9 @@ __all__ = [
     "reap",
     "wait_ended",
 ]
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor time that `pid` has used."""
+    with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+        return int(file.read().split()[0]) / 1e9
