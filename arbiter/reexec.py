@@ -114,6 +114,14 @@ class Reexec:
         """The whole server stops."""
         self._do(self._succession.stop(quick=quick, now=time.monotonic()))
 
+    def reopen_logs(self) -> None:
+        """Have the new arbiter open its log files again, too: the pid file does not name it yet.
+
+        Until it sets its own handlers it ignores the signal, as does a check.
+        """
+        if self._pid:
+            os.kill(self._pid, signal.SIGUSR1)
+
     def tick(self) -> None:
         """Look at the deadline."""
         self._do(self._succession.tick(time.monotonic()))

@@ -359,6 +359,7 @@ class Supervisor:
     def _reopen_logs(self) -> None:
         self._generations.logs.reopen()
         self._step(events.ReopenAsked())
+        self._reexec.reopen_logs()
 
     # -- what is to be done
 

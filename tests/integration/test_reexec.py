@@ -265,6 +265,28 @@ def test_a_pid_file_that_cannot_be_written_rolls_it_back() -> None:
         assert get(server.address).body == b"first"
 
 
+def test_logs_that_are_moved_away_meanwhile_are_opened_again_by_both() -> None:
+    """USR1 to the old arbiter, the only one that the pid file names: the new one writes to the new file, too."""
+    with _served("--error-logfile", "error.log") as (server, line):
+        log, gate = server.directory / "error.log", server.directory / "gate"
+        os.mkfifo(gate)
+        waits = "import sys; print('booting', file=sys.stderr, flush=True); open('gate').read()\n"
+        server.write("app.py", _ONLY_SERVING + waits + _SECOND)
+        line.ask()
+        server.wait_for_log("booting")
+        log.rename(server.directory / "moved.log")
+        server.signal(signal.SIGUSR1)
+        while not log.exists() or "logs reopened" not in log.read_text():
+            assert get(server.address).body == b"first"
+        gate.open("w").close()
+        assert processes.wait_ended([server.pid], 20.0) == []
+        line.pids.append(int((server.directory / "x.pid").read_text()))
+        assert get(server.address).body == b"second"
+        os.kill(line.pid, signal.SIGTERM)
+        assert processes.wait_ended([line.pid], 20.0) == []
+        assert f"[{line.pid}] INFO  stopping" in log.read_text()
+
+
 def test_only_one_at_a_time() -> None:
     """Another USR2, HUP and TTIN are refused meanwhile, each with a line; a stop ends old and new."""
     with _served() as (server, line):
