@@ -2,11 +2,14 @@
 
 import collections
 import contextlib
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Final, Self
+
+import pytest
 
 from support import processes
 
@@ -22,6 +25,8 @@ def injected(pid: int, *faults: str, children: bool = False) -> Iterator[None]:
         faults: as strace(1) has them, `accept4:error=ENFILE:when=1..2`.
         children: whether those of children that it makes meanwhile fail too.
     """
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
     command = ["strace", "-o", "/dev/null", "-p", str(pid)]
     command += [word for fault in faults for word in ("-e", f"inject={fault}")]
     if children:
