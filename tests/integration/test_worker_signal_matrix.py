@@ -28,7 +28,7 @@ def test_signals_to_a_worker(worker_class: str, state: WorkerState, subtests: py
         pid = _bring(scene, state)
         for kind in LASTING:
             with subtests.test(signal=kind.name):
-                _see_it_last(scene, worker_says(worker_class, state, kind), pid, kind)
+                _see_it_last(scene, worker_says(state, kind), pid, kind)
         for kind in ENDING:
             with subtests.test(signal=kind.name):
                 _see_it_end(scene, state, pid, kind)

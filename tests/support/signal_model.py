@@ -202,14 +202,10 @@ def worker_end(state: WorkerState, kind: Kind) -> WorkerEnd:
             return WorkerEnd("exit 0", is_idle or kind is Kind.TERM)
 
 
-_GREEN: Final = ("gevent", "eventlet")
-"""What their greenlets wait in is in the stack of no thread."""
-
-
-def worker_says(worker_class: str, state: WorkerState, kind: Kind) -> str:
+def worker_says(state: WorkerState, kind: Kind) -> str:
     """Return what then stands in the log of a worker in that state that one of `LASTING` reaches."""
     match kind:
-        case Kind.USR2 if state is WorkerState.IDLE or worker_class in _GREEN:
+        case Kind.USR2 if state is WorkerState.IDLE:
             return "(most recent call first)"
         case Kind.USR2:
             return "app.py"
