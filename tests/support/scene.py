@@ -239,9 +239,10 @@ class Scene:
 
     def wait_for_rest(self) -> None:
         """Wait until no worker has anything in its books."""
-        from heeler.arbiter.status import _open, report
+        from heeler.arbiter.running_server import open_board
+        from heeler.arbiter.status import report
 
-        board, until = _open(self.pid), time.monotonic() + END_S
+        board, until = open_board(self.pid), time.monotonic() + END_S
         while '"request"' in (found := json.dumps(report(board, time.monotonic_ns())["children"])):
             assert time.monotonic() < until, found
 
