@@ -23,6 +23,7 @@ class Limits:
         workers: how many slots are to be filled.
         boot_timeout_s: seconds from the fork to `Ready`; 0 is no limit.
         graceful_timeout_s: seconds a drain may take.
+        drain_delay_s: seconds between the wish to stop and the drain, in which all is served as before.
         max_surge: how many children beyond one a slot there may be for replacements; None is 1, and a
             quarter of the slots during a reload.
         max_unavailable: how many slots may be vacant at a time because their workers are being replaced.
@@ -48,6 +49,7 @@ class Limits:
     min_lifetime_s: float | None = None
     watchers: int = 0
     surges: bool = False
+    drain_delay_s: float = 0.0
     workers_min: int = 1
     workers_max: float = math.inf
 
@@ -97,7 +99,7 @@ class Exited:
     Args:
         age: which child.
         how: for the log, `exit 3` or `signal SIGKILL`.
-        cut: how many requests were lost with it.
+        cut: how much was lost with it; in a stop, since that began.
     """
 
     age: int
@@ -129,10 +131,12 @@ class StopAsked:
     Args:
         quick: as above.
         last: False where another arbiter has taken over, and serves what waits in the backlog.
+        stays: the arbiter itself is to stay when all has drained, until somebody stops it.
     """
 
     quick: bool
     last: bool = True
+    stays: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -285,8 +289,18 @@ class Complete:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class NotReady:
+    """The server is about to stop: whoever asks is told that it is to be sent no more."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class CloseListeners:
     """The server stops: close the arbiter's listening sockets."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Drained:
+    """All children are gone, and the arbiter stays: tell whoever waits for it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -329,7 +343,9 @@ Action = (
     | Log
     | Serving
     | Complete
+    | NotReady
     | CloseListeners
+    | Drained
     | WorkersChanged
     | ReloadStep
     | Exit

@@ -4,10 +4,11 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from heeler.arbiter.config.loader import Loaded
+from heeler.arbiter.post_mortem import Cut
 from heeler.arbiter.server_view import WorkerView
 from heeler.workers.channel import Channel
 from heeler.workers.messages import Message
-from heeler.workers.scoreboard import Row
+from heeler.workers.scoreboard import STATE, Row, State
 from heeler.workers.sources import Listener
 
 
@@ -27,6 +28,7 @@ class Member:
         leaves: whether it drains, though it was not asked to.
         is_silent: whether its heartbeat has stopped for `timeout`.
         untold: what it is still to be told, oldest first; its channel was full.
+        cut_before: what it had cut when the stop began.
     """
 
     age: int
@@ -40,6 +42,12 @@ class Member:
     leaves: bool = False
     is_silent: bool = False
     untold: list[Message] = dataclasses.field(default_factory=list)
+    cut_before: Cut = dataclasses.field(default_factory=Cut)
+
+    def note_cut(self) -> None:
+        """A stop begins: what was cut before is not of its making, unless Ctrl-C has reached the child first."""
+        if self.row.words[STATE] != State.GONE:
+            self.cut_before = Cut.of(self.row)
 
     def tell(self, message: Message) -> bool:
         """Send it a message, after those that it is still to be told; False where it has to wait for room."""

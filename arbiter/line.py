@@ -71,7 +71,7 @@ class Line:
     def _why_not(self, policy: Policy) -> str:
         if policy.phase is Phase.STARTING or self._predecessor is not None:
             return "the server is about to start"
-        if policy.phase is not Phase.SERVING:
+        if policy.phase is not Phase.SERVING or policy.drain_at is not None:
             return "the server stops"
         return "a reload is under way" if policy.pool.coming is not None else ""
 

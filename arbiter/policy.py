@@ -80,6 +80,10 @@ class Policy:
         self._quick = False
         self._is_complete = False
         self._stands_down = False
+        self._stays = False
+        self._is_drained = False
+        self.drain_at: float | None = None
+        """When the drain begins that was asked for; None where none is, or it has begun."""
         self._stopping_at = 0.0
         self._cut = False
         self._failure: tuple[ExitStatus, str] | None = None
@@ -94,6 +98,11 @@ class Policy:
         return self._out
 
     @property
+    def is_ending(self) -> bool:
+        """True once the arbiter is to end; a drain after which it stays is no end."""
+        return not self._stays and (self.drain_at is not None or self.phase in (Phase.STOPPING, Phase.DONE))
+
+    @property
     def is_reloading(self) -> bool:
         """True from a reload that is under way until every slot is served by the new generation, or it has failed."""
         return self.pool.coming is not None or self._rolling
@@ -101,6 +110,8 @@ class Policy:
     def deadline(self) -> float | None:
         """Return when `step` must be called with a `Tick` at the latest; None if time changes nothing."""
         times = [at for child in self.children for at in (child.interrupt_at, child.kill_at) if at is not None]
+        if self.drain_at is not None:
+            times.append(self.drain_at)
         times += [
             child.boot_deadline
             for child in self.children
@@ -129,8 +140,8 @@ class Policy:
                 self._silent(self._child(age), silent_s, what, now)
             case events.Outgrown(age, why):
                 self._asks_to_retire(self._child(age), why, now)
-            case events.StopAsked(quick, last):
-                self._stop_asked(quick, now, last=last)
+            case events.StopAsked(quick, last, stays):
+                self._stop_asked(quick, now, last=last, stays=stays)
             case events.Reload(limits, at_once):
                 self._reload(limits, at_once)
                 if at_once:
@@ -152,6 +163,8 @@ class Policy:
             case events.Overslept(seconds):
                 for child in self.children:
                     child.put_off(seconds)
+                if self.drain_at is not None:
+                    self.drain_at += seconds
 
     def _child(self, age: int) -> Child:
         child = self.children.get(age)
@@ -300,7 +313,7 @@ class Policy:
     # -- reload
 
     def _reload(self, limits: events.Limits, at_once: bool) -> None:
-        if self.phase is Phase.STOPPING:
+        if self.phase is Phase.STOPPING or self.drain_at is not None:
             return
         self._generations += 1
         if self.is_reloading:
@@ -323,7 +336,7 @@ class Policy:
 
     def _make_room(self, now: float) -> None:
         """Have all workers go, so that the new generation may come."""
-        if self.phase is Phase.STOPPING:
+        if self.phase is Phase.STOPPING or self.drain_at is not None:
             return
         self.pool.forgive()
         gone_by = now + AT_ONCE_S + KILL_MARGIN_S
@@ -361,23 +374,42 @@ class Policy:
 
     # -- stop
 
-    def _stop_asked(self, quick: bool, now: float, *, last: bool = True) -> None:
+    def _stop_asked(self, quick: bool, now: float, *, last: bool = True, stays: bool = False) -> None:
+        is_under_way = self.phase is Phase.STOPPING or self.drain_at is not None
+        if not is_under_way:
+            self._stays = stays
+            self._stands_down = not last
+            self._do(events.NotReady())
+        elif stays:
+            return
+        elif (self._stands_down or self._stays) and not quick:
+            # Many send TERM to all processes of a service: for this arbiter, which drains already, it is the first.
+            # So it is after `heeler drain`, which is to come before it.
+            self._stands_down = self._stays = False
+            self._stopping_at = now
+            return
+        elif not quick and last and now < self._stopping_at + REPEAT_S:
+            return
+        self._stays = self._stays and not quick
+        if not is_under_way and self._may_put_off(quick, last):
+            self._stopping_at = now
+            self.drain_at = now + self.limits.drain_delay_s
+            self._log("info", "drain delayed", None, seconds=self.limits.drain_delay_s)
+        elif self.phase is not Phase.STOPPING or not self._quick:
+            self._begin_stop(quick or self.phase is Phase.STOPPING, now, last=last)
+
+    def _may_put_off(self, quick: bool, last: bool) -> bool:
+        """Whether a stop leaves time for others to hear of it, and to send their requests elsewhere."""
+        return self.phase is Phase.SERVING and last and not quick and self.limits.drain_delay_s > 0
+
+    def _begin_stop(self, quick: bool, now: float, *, last: bool = True) -> None:
         is_first = self.phase is not Phase.STOPPING
         if is_first:
             self._enter(Phase.STOPPING)
             self._stopping_at = now
-            self._stands_down = not last
+            self.drain_at = None
             self.pool.coming = None
             self._do(events.CloseListeners())
-        elif self._stands_down and not quick:
-            # Many send TERM to all processes of a service: for this arbiter, which drains already, it is the first.
-            self._stands_down = False
-            self._stopping_at = now
-            return
-        elif not self._quick and (quick or now >= self._stopping_at + REPEAT_S):
-            quick = True
-        else:
-            return
         self._quick = quick
         # Those in their boot first: they hold the listening sockets open, and would serve nobody who comes.
         for child in sorted(self.children, key=lambda child: child.life is not Life.BOOTING):
@@ -428,6 +460,8 @@ class Policy:
         child.interrupt_at = None
 
     def _expire(self, now: float) -> None:
+        if self.drain_at is not None and now >= self.drain_at:
+            self._begin_stop(quick=False, now=now)
         for child in self.children:
             if child.kill_at is not None and now >= child.kill_at:
                 self._log("warning", "worker killed", child, was=child.life.value)
@@ -449,8 +483,7 @@ class Policy:
     def _settle(self, now: float) -> None:
         if not self._keeps_filling():
             if not len(self.children):
-                self._enter(Phase.DONE)
-                self._do(self._ending())
+                self._end_all()
             return
         for pool in self._pools.values():
             for child in pool.surplus():
@@ -474,6 +507,15 @@ class Policy:
 
     def _limits_of(self, generation: Generation | None) -> events.Limits:
         return self._coming_limits if generation and generation is self.pool.coming else self.limits
+
+    def _end_all(self) -> None:
+        if not self._stays:
+            self._enter(Phase.DONE)
+            self._do(self._ending())
+        elif not self._is_drained:
+            self._is_drained = True
+            self._log("info", "drained", None)
+            self._do(events.Drained())
 
     def _ending(self) -> events.Exit:
         if self._failure is not None:

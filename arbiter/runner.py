@@ -188,7 +188,8 @@ class Arbiter:
         if end.text:
             self._show_failure(end)
         elif end.status is ExitStatus.FORCED:
-            event(generations.logs.arbiter, logging.WARNING, "stopped", cut=True)
+            cut = dataclasses.asdict(supervisor.cut)
+            event(generations.logs.arbiter, logging.WARNING, "stopped", cut=supervisor.cut.total, **cut)
         else:
             event(generations.logs.arbiter, logging.INFO, "stopped")
         generations.call_hook("on_exit", self._server)

@@ -126,7 +126,7 @@ class ServiceManager:
             then()
 
     def _news(self, policy: Policy) -> list[str]:
-        if policy.phase in (Phase.STOPPING, Phase.DONE):
+        if policy.is_ending:
             is_new, self._is_stopping = not self._is_stopping, True
             return ["STOPPING=1"] if is_new else []
         if not self._is_ready:
@@ -151,7 +151,7 @@ class ServiceManager:
         if self._feed_at is not None and self._fed_every_s and now >= self._feed_at:
             self._feed_at = now + self._fed_every_s
             pulse.append("WATCHDOG=1")
-        if policy.phase is Phase.STOPPING and policy.limits.graceful_timeout_s > _A_MOMENT_S:
+        if self._is_stopping and _takes_long(policy):
             if self._extend_at is None or now >= self._extend_at:
                 self._extend_at = now + EXTENDED_EVERY_S
                 pulse.append(f"EXTEND_TIMEOUT_USEC={int(EXTENSION_S * 1e6)}")
@@ -160,12 +160,23 @@ class ServiceManager:
         return pulse
 
     def _status_of(self, policy: Policy) -> str:
+        left = f"{_workers(len(policy.children.with_role(WORKER)))} left"
+        if policy.drain_at is not None:
+            return f"to drain in {policy.limits.drain_delay_s:g} s, {_workers(policy.pool.target)}"
         if self._is_stopping:
-            return f"stopping, {_workers(len(policy.children.with_role(WORKER)))} left"
+            return f"stopping, {left}"
+        if policy.phase is Phase.STOPPING:
+            return f"draining, {left}" if len(policy.children) else "drained"
         ready, wanted = _ready_slots(policy, policy.pool), policy.pool.target
         what = "reloading" if policy.is_reloading else "serving" if policy.phase is Phase.SERVING else "starting"
         count = _workers(wanted) if ready == wanted else f"{ready} of {_workers(wanted)}"
         return _one_line(f"{what}, {count}{self._failure}")
+
+
+def _takes_long(policy: Policy) -> bool:
+    """Return whether a stop that is under way may take longer than a moment."""
+    delays = policy.drain_at is not None
+    return delays or (policy.phase is Phase.STOPPING and policy.limits.graceful_timeout_s > _A_MOMENT_S)
 
 
 def _ready_slots(policy: Policy, pool: Pool) -> int:

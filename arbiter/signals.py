@@ -13,6 +13,9 @@ from typing import Final, Self
 
 from heeler.workers.signals import IGNORED
 
+DRAIN: Final[int | None] = getattr(signal, "SIGPWR", None)
+"""What `heeler drain` sends; Linux has it. A worker drains at it, too, which gets it when the arbiter is gone."""
+
 OBEYED: Final = (
     signal.SIGTERM,
     signal.SIGINT,
@@ -25,6 +28,7 @@ OBEYED: Final = (
     signal.SIGTTOU,
     signal.SIGURG,
     signal.SIGCHLD,
+    *((DRAIN,) if DRAIN is not None else ()),
 )
 _LET_PASS: Final = (signal.SIGPIPE,)
 """Their default would end the process."""

@@ -12,7 +12,7 @@ import select
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
 from heeler.arbiter import events, scale_wish
@@ -27,14 +27,14 @@ from heeler.arbiter.line import Line
 from heeler.arbiter.loans import Loans
 from heeler.arbiter.memory_watch import MemoryWatch
 from heeler.arbiter.policy import WATCHER, WORKER, Phase, Policy
-from heeler.arbiter.post_mortem import lost_with
+from heeler.arbiter.post_mortem import Cut, lost_with
 from heeler.arbiter.predecessor import Predecessor
 from heeler.arbiter.reexec import Means, Reexec
 from heeler.arbiter.rows import Rows, longest
 from heeler.arbiter.scaling import Scaling
 from heeler.arbiter.server_view import ServerView
 from heeler.arbiter.service_manager import ServiceManager
-from heeler.arbiter.signals import SignalQueue
+from heeler.arbiter.signals import DRAIN, SignalQueue
 from heeler.arbiter.sockets import Sockets
 from heeler.arbiter.spawner import HANDED, Spawner, settle_memory
 from heeler.plugins.errors import HeelerError
@@ -68,6 +68,7 @@ def limits_of(loaded: Loaded) -> events.Limits:
         workers_min=config.workers_min or 1,
         workers_max=config.workers_max or math.inf,
         surges=config.reload_strategy == "surge",
+        drain_delay_s=config.drain_delay,
     )
 
 
@@ -139,6 +140,8 @@ class Supervisor:
         self._loans: Final = Loans()
         self._scaling: Final = Scaling(generations, sockets, self._herd, self._rows.board)
         self._exit: events.Exit | None = None
+        self.cut = Cut()
+        """What was cut since the stop began."""
         self._reexec: Final = Reexec(
             means,
             generations,
@@ -158,7 +161,7 @@ class Supervisor:
             self._watch,
             lambda: self._stop(quick=False),
         )
-        self._on_signal: Final[Mapping[int, Callable[[], None]]] = {
+        self._on_signal: Final[dict[int, Callable[[], None]]] = {
             signal.SIGTERM: lambda: self._stop(quick=False),
             signal.SIGINT: lambda: self._stop(quick=True),
             signal.SIGQUIT: lambda: self._stop(quick=True),
@@ -171,6 +174,8 @@ class Supervisor:
             scale_wish.BELL: self._scale_as_asked,
             signal.SIGCHLD: self._reap,
         }
+        if DRAIN is not None:
+            self._on_signal[DRAIN] = lambda: self._stop(quick=False, stays=True)
 
     def run(self) -> events.Exit:
         """Supervise until all children are gone; return how to end."""
@@ -299,20 +304,23 @@ class Supervisor:
             self._hear(member)  # its last words say why
         self._close_channel(member)
         self._herd.remove(member)
-        cut = lost_with(member.row, self._generations.logs, member.view.slot, member.pid, timed_out=member.is_silent)
+        logs, slot = self._generations.logs, member.view.slot
+        cut = lost_with(member.row, logs, slot, member.pid, timed_out=member.is_silent) - member.cut_before
         self._rows.give_back(member.row)
         self._introductions.bury(member, self._herd)
         if member.role == WORKER:
             self._server.WORKERS.pop(member.pid, None)
             self._generations.call_hook("child_exit", self._server, member.view)
-        self._step(events.Exited(member.age, _how(status), cut))
+        if self._policy.phase is Phase.STOPPING:
+            self.cut += cut
+        self._step(events.Exited(member.age, _how(status), cut.total))
 
-    def _stop(self, *, quick: bool) -> None:
+    def _stop(self, *, quick: bool, stays: bool = False) -> None:
         self._reexec.stop(quick=quick)
-        self._step(events.StopAsked(quick))
+        self._step(events.StopAsked(quick, stays=stays))
 
     def _reload(self, *, at_once: bool = False) -> None:
-        if self._policy.phase is Phase.STOPPING:
+        if self._policy.phase is Phase.STOPPING or self._policy.drain_at is not None:
             return  # what it would bind nobody would serve
         self._manager.reload_asked(time.monotonic())
         self._rows.board.reloads.asked(time.monotonic_ns())
@@ -407,8 +415,14 @@ class Supervisor:
                 self._on_serving(worker_class)
             case events.Complete():
                 self._line.complete()
+            case events.NotReady():
+                self._rows.board.set("unready_at", time.monotonic_ns())
             case events.CloseListeners():
+                for member in self._herd:
+                    member.note_cut()
                 self._sockets.close()
+            case events.Drained() | events.Exit():
+                self._show_end(action)
             case events.WorkersChanged(new, old):
                 self._workers_changed(new, old)
             case events.ReloadStep():
@@ -418,10 +432,15 @@ class Supervisor:
                     config = self._generations.loaded.config
                     self._scaling.follow()
                     self._introductions.tell_settings(self._generations.listeners, config, self._herd)
-            case events.Exit():
-                self._exit = action
             case _:
                 assert_never(action)
+
+    def _show_end(self, end: events.Drained | events.Exit) -> None:
+        """All children are gone: tell `heeler drain`."""
+        self._rows.board.set("cut", self.cut.total)
+        self._rows.board.set("drained_at", time.monotonic_ns())
+        if isinstance(end, events.Exit):
+            self._exit = end
 
     def _spawn(self, spawn: events.Spawn) -> None:
         try:

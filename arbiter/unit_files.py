@@ -72,7 +72,7 @@ class Service:
         lines += [f"ExecStart={' '.join(_quoted(word, dollar='$$') for word in self.command)}"]
         if self.systemd < NOTIFY_RELOAD:
             lines += ["ExecReload=/bin/kill -HUP $MAINPID"]
-        boot_s, drain_s = config.boot_timeout, config.graceful_timeout
+        boot_s, drain_s = config.boot_timeout, config.drain_delay + config.graceful_timeout
         lines += ["KillMode=mixed"]
         lines += [f"TimeoutStartSec={math.ceil(boot_s) + _START_MARGIN_S if boot_s else 'infinity'}"]
         lines += [f"TimeoutStopSec={math.ceil(drain_s) + _STOP_MARGIN_S}"]

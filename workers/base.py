@@ -403,10 +403,10 @@ class Worker(Accepting):
         if self._is_quitting:
             return
         self._is_quitting = True
+        self.words[scoreboard.STATE] = scoreboard.State.GONE  # before the count, so that this is of the end
         self.cut(self.words[scoreboard.IN_FLIGHT])
         self.words[scoreboard.IN_FLIGHT] = 0
         self.tally.show()
-        self.words[scoreboard.STATE] = scoreboard.State.GONE
         try:
             self.call_hook("worker_exit", self.boot.server, self)
             logging.shutdown()

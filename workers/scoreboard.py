@@ -108,6 +108,9 @@ FIELDS: Final = (
     Field("timeouts", "counter", "connections closed because a client was too slow"),
     Field("cut", "counter", "requests cut by a stop or a kill"),
     Field("overruns", "counter", "requests that took longer than `request_timeout`, or that `timeout` has ended"),
+    Field("cut_websockets", "counter", "WebSockets cut, likewise"),
+    Field("cut_connections", "counter", "connections reset in the backlog, likewise"),
+    Field("cut_tasks", "counter", "tasks cut that requests had left behind, likewise"),
     # From here to `latency` a worker writes all at once (`Row.show`).
     Field("requests", "counter", "requests answered"),
     Field("bytes_in", "counter", "request bytes read, heads included"),
@@ -153,6 +156,9 @@ REFUSED: Final = _OFFSETS["refused"]
 TIMEOUTS: Final = _OFFSETS["timeouts"]
 CUT: Final = _OFFSETS["cut"]
 OVERRUNS: Final = _OFFSETS["overruns"]
+CUT_WEBSOCKETS: Final = _OFFSETS["cut_websockets"]
+CUT_CONNECTIONS: Final = _OFFSETS["cut_connections"]
+CUT_TASKS: Final = _OFFSETS["cut_tasks"]
 
 _ENTRY_STARTS: Final = tuple((ENTRIES_AT + entry * ENTRY_WORDS) * 8 for entry in range(IN_FLIGHT_ENTRIES))
 _pack_entry: Final = struct.Struct(f"QQ{_ENTRY_TEXT_BYTES}s").pack_into
@@ -283,6 +289,10 @@ _HEADER: Final = (
     *("workers_min", "workers_max", "scaling"),
     "wish",  # of whoever runs `heeler scale`: the one word here that the arbiter does not write
     "answer",
+    # Of a stop: CLOCK_MONOTONIC ns since when no more is to be sent, since when all has drained, and what was cut.
+    *("unready_at", "drained_at", "cut"),
+    # CLOCK_MONOTONIC ns when the arbiter means to wake; 0 where it waits for something to happen.
+    "wake_at",
 )
 assert len(_HEADER) <= reload_history.AT, "the words of the header reach into the reloads"
 assert reload_history.AT + reload_history.KEPT * reload_history.WORDS <= PAGE_WORDS, "the reloads do not fit the page"

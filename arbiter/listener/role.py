@@ -492,6 +492,7 @@ class ListenerRole:
         self._parking.hurry(now + min(linger_s, timeout_s))
 
     def _quit(self) -> None:
+        self._boot.row.set("state", State.GONE)
         self._words[CUT] += self._dispatcher.waiting
         self._words[IN_FLIGHT] = 0
         self._is_over = True

@@ -141,7 +141,7 @@ def child_exit(server, worker): server.log.info("HOOK child_exit")
         waiting.close()
         assert server.log().count("request lost") == 1
         assert server.log().count("HOOK worker_int") == 2
-        assert "stopped cut=true" in server.log()
+        assert "stopped cut=1 requests=1 " in server.log()
 
 
 def test_term_is_obeyed_while_workers_boot() -> None:

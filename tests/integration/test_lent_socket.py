@@ -104,7 +104,7 @@ def test_drain(worker_class: str) -> None:
             assert one.read_to_end() == b""
             assert two.read_to_end() == b""
             assert server.wait() == 75
-        assert "stopped cut=true" in server.log()
+        assert "stopped cut=1 requests=1 " in server.log()
 
 
 def test_drain_that_waits(worker_class: str) -> None:

@@ -25,6 +25,17 @@ TIMEOUTS = (
         metavar="SECONDS",
     ),
     Setting(
+        "drain_delay",
+        seconds,
+        0,
+        "How long a server that is told to stop says that it is not ready, and serves on, before it drains: so long do"
+        " balancers and the like go on sending.",
+        "Timeouts",
+        cli=("--drain-delay",),
+        metavar="SECONDS",
+        gunicorn="Gunicorn has none.",
+    ),
+    Setting(
         "boot_timeout",
         seconds,
         60,

@@ -14,7 +14,7 @@ from heeler.arbiter.herd import Member
 from heeler.arbiter.memory_watch import LOOK_S, MemoryWatch
 from heeler.arbiter.pidfile import PidFile, read_pid
 from heeler.arbiter.pool import BACKOFF_LIMIT_S, backoff_s
-from heeler.arbiter.post_mortem import entry_of
+from heeler.arbiter.post_mortem import Cut, entry_of
 from heeler.arbiter.rows import Rows, longest
 from heeler.plugins.errors import ConfigError
 from heeler.workers import messages
@@ -22,6 +22,7 @@ from heeler.workers.access_entry import LOST
 from heeler.workers.access_log import compiled
 from heeler.workers.scoreboard import InFlight, State
 
+_ANY: Any = None
 _SPAWN = events.Spawn(age=7, role="worker", slot=3, generation=2, deadline=12.5)
 
 
@@ -213,3 +214,26 @@ def test_memory_is_looked_at_from_time_to_time() -> None:
     assert watch.outgrown([free, heavy, light], 102.0 + look_s) == []
     assert watch.deadline([light], 103.0 + look_s) == 102.0 + 2 * look_s
     assert watch.outgrown([heavy], 200.0) == []
+
+
+# -- what was cut
+
+
+def test_what_is_cut_is_added_up_by_its_kind() -> None:
+    """Each kind for itself, and all together."""
+    both = Cut(requests=3, websockets=1) + Cut(requests=1, connections=5, tasks=2)
+    assert both == Cut(4, 1, 5, 2)
+    assert both - Cut(requests=4) == Cut(0, 1, 5, 2)
+    assert both.total == 12
+
+
+@pytest.mark.parametrize("state", [State.READY, State.DRAINING, State.GONE])
+def test_a_stop_counts_what_is_cut_from_its_beginning(state: State) -> None:
+    """What was cut before, as by a request that got stuck, is not; what Ctrl-C has cut, a moment earlier, is."""
+    row = Rows(1, pid=41).take(_SPAWN)
+    row.set("cut", 2)
+    row.set("cut_tasks", 1)
+    row.set("state", state)
+    member = Member(7, 42, "worker", _ANY, row, _ANY, _ANY)
+    member.note_cut()
+    assert member.cut_before == (Cut() if state is State.GONE else Cut(requests=2, tasks=1))

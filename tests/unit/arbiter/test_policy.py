@@ -868,6 +868,119 @@ def test_workers_of_a_listener_that_stands_down_end_after_it() -> None:
     }
 
 
+def test_a_delayed_drain_serves_on_and_then_drains() -> None:
+    """TERM with `drain_delay`: not ready at once, every worker serves on, one that dies is replaced; then all drain."""
+    arena = Arena(workers=2, drain_delay_s=5.0, graceful_timeout_s=20.0)
+    arena.ready(1, 2)
+    actions = arena.step(events.StopAsked(quick=False))
+    assert events.NotReady() in actions
+    assert sent(actions) == {}
+    assert arena.policy.is_ending
+    assert arena.policy.deadline() == arena.now + 5.0
+    assert spawned(arena.exits(1, how="signal SIGSEGV")) == [(1, 1)]
+    arena.ready(3)
+    assert sent(arena.after(4.9)) == {}
+    actions = arena.after(0.1)
+    assert sent(actions) == {age: messages.Stop(20.0, last=True) for age in (2, 3)}
+    assert events.CloseListeners() in actions
+    assert arena.done.count(events.NotReady()) == 1
+    assert ending(arena.exits(2, 3)) is ExitStatus.OK
+
+
+def test_a_second_term_shortens_the_delay_and_a_third_the_drain() -> None:
+    """The same wish by two ways counts once; nothing is cut by the second TERM, and all by the third."""
+    arena = Arena(workers=1, drain_delay_s=5.0)
+    arena.ready(1)
+    arena.step(events.StopAsked(quick=False))
+    assert arena.step(events.StopAsked(quick=False)) == []
+    arena.now += REPEAT_S
+    assert sent(arena.step(events.StopAsked(quick=False))) == {1: messages.Stop(30.0, last=True)}
+    assert arena.step(events.StopAsked(quick=False)) == []
+    arena.now += REPEAT_S
+    assert sent(arena.step(events.StopAsked(quick=False))) == {1: messages.Quit()}
+
+
+def test_int_in_the_delay_is_quick() -> None:
+    """INT or QUIT waits for nobody."""
+    arena = Arena(workers=1, drain_delay_s=5.0)
+    arena.ready(1)
+    arena.step(events.StopAsked(quick=False))
+    assert sent(arena.step(events.StopAsked(quick=True))) == {1: messages.Quit()}
+    assert arena.policy.drain_at is None
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_nobody_waits_for_a_delay_that_serves_nobody(quick: bool) -> None:
+    """Before the first worker is ready, and with INT, there is no delay."""
+    arena = Arena(workers=1, drain_delay_s=5.0)
+    if quick:
+        arena.ready(1)
+    assert list(sent(arena.step(events.StopAsked(quick=quick)))) == [1]
+
+
+def test_a_reload_in_the_delay_is_none() -> None:
+    """What it would bring would be stopped at once."""
+    arena = Arena(workers=1, drain_delay_s=5.0)
+    arena.ready(1)
+    arena.step(events.StopAsked(quick=False))
+    assert arena.step(events.Reload(arena.limits)) == []
+
+
+def test_after_a_drain_the_arbiter_stays_until_it_is_stopped() -> None:
+    """`heeler drain`: it says once that all has drained, and ends at TERM, with what was cut."""
+    arena = Arena(workers=1, drain_delay_s=5.0)
+    arena.ready(1)
+    arena.step(events.StopAsked(quick=False, stays=True))
+    assert not arena.policy.is_ending, "the arbiter does not end yet"
+    assert list(sent(arena.after(5.0))) == [1]
+    actions = arena.exits(1, cut=1)
+    assert events.Drained() in actions
+    assert ending(actions) is None
+    assert arena.step(events.StopAsked(quick=False, stays=True)) == []
+    assert arena.policy.deadline() is None
+    assert ending(arena.step(events.StopAsked(quick=False))) is ExitStatus.FORCED
+    assert arena.done.count(events.Drained()) == 1
+
+
+def test_term_after_a_drain_is_the_first_one() -> None:
+    """It cuts neither the delay nor the drain short, and has the arbiter end; only the one after it is a second one."""
+    arena = Arena(workers=1, drain_delay_s=5.0)
+    arena.ready(1)
+    arena.step(events.StopAsked(quick=False, stays=True))
+    arena.now += 1.0
+    assert arena.step(events.StopAsked(quick=False)) == []
+    assert arena.policy.is_ending
+    assert list(sent(arena.after(4.0))) == [1]
+    assert ending(arena.exits(1)) is ExitStatus.OK
+
+    arena = Arena(workers=1)
+    arena.ready(1)
+    arena.step(events.StopAsked(quick=False, stays=True))
+    arena.now += 1.0
+    assert arena.step(events.StopAsked(quick=False)) == []
+    arena.now += REPEAT_S
+    assert sent(arena.step(events.StopAsked(quick=False))) == {1: messages.Quit()}
+
+
+def test_a_drain_in_a_stop_changes_nothing() -> None:
+    """The server ends all the same."""
+    arena = Arena(workers=1)
+    arena.ready(1)
+    arena.step(events.StopAsked(quick=False))
+    arena.now += REPEAT_S
+    assert arena.step(events.StopAsked(quick=False, stays=True)) == []
+    assert ending(arena.exits(1)) is ExitStatus.OK
+
+
+def test_int_ends_an_arbiter_that_has_drained() -> None:
+    """As TERM does; there is nobody to quit."""
+    arena = Arena(workers=1)
+    arena.ready(1)
+    arena.step(events.StopAsked(quick=False, stays=True))
+    arena.exits(1)
+    assert ending(arena.step(events.StopAsked(quick=True))) is ExitStatus.OK
+
+
 def test_all_slots_are_served_once() -> None:
     """It is said when the last worker of the start is ready, and never again."""
     arena = Arena(workers=2)

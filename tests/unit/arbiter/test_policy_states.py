@@ -34,7 +34,6 @@ class World(RuleBasedStateMachine):
         """The earliest time at which a child may be killed."""
         self.killed: set[int] = set()
         self.exit: events.Exit | None = None
-        self.stop_asked_at: float | None = None
         self.pending: deque[events.Event] = deque()
         self.overslept_s = 0.0
         self.sent_away: set[int] = set()
@@ -42,9 +41,10 @@ class World(RuleBasedStateMachine):
         self.reloads: dict[int, str] = {}
         """How each reload stands, by its number."""
 
-    @initialize(workers=strategies.integers(1, 6), spare=_SPARE)
-    def begin(self, workers: int, spare: tuple[int | None, int]) -> None:
+    @initialize(workers=strategies.integers(1, 6), spare=_SPARE, delay_s=strategies.sampled_from([0.0, 1.0, 20.0]))
+    def begin(self, workers: int, spare: tuple[int | None, int], delay_s: float) -> None:
         """Start a server."""
+        self.delay_s = delay_s
         self.policy = Policy(self.limits(workers, spare))
         self.step(events.Begin())
 
@@ -59,6 +59,7 @@ class World(RuleBasedStateMachine):
             max_lifetime_s=_LIFETIME_S,
             min_lifetime_s=_LEAST_S,
             surges=surges,
+            drain_delay_s=self.delay_s,
         )
 
     def step(self, event: events.Event) -> None:
@@ -76,7 +77,6 @@ class World(RuleBasedStateMachine):
                 self.check_age(dict(fields))
             case events.Spawn(age, _, slot, generation):
                 assert self.policy.phase in (Phase.STARTING, Phase.SERVING), "forked in a stop"
-                assert self.stop_asked_at is None
                 assert 1 <= slot <= max(self.policy.pool.target, self.beside())
                 assert generation in (self.policy.pool.serving.number, self.newest()), "old code was forked"
                 self.alive[age] = action
@@ -255,7 +255,7 @@ class World(RuleBasedStateMachine):
         self.sent_away |= self.alive.keys()
         self.step(events.StandBy())
 
-    @precondition(lambda self: self.policy.phase in (Phase.STARTING, Phase.SERVING))
+    @precondition(lambda self: self.policy.phase in (Phase.STARTING, Phase.SERVING) and self.policy.drain_at is None)
     @rule()
     def all_goes_well(self) -> None:
         """Whatever was before: where all boot, and end when told, a reload ends and every slot is served."""
@@ -298,8 +298,12 @@ class World(RuleBasedStateMachine):
     @rule(quick=strategies.booleans())
     def stop(self, quick: bool) -> None:
         """Somebody wants it to stop."""
-        self.stop_asked_at = self.stop_asked_at or self.now
         self.step(events.StopAsked(quick))
+
+    @rule()
+    def drain(self) -> None:
+        """Somebody wants it to drain, and to stay."""
+        self.step(events.StopAsked(quick=False, stays=True))
 
     # -- the promises
 
@@ -334,9 +338,8 @@ class World(RuleBasedStateMachine):
         """TERM always ends it: those who obey nothing are killed, and then nobody is left."""
         if not hasattr(self, "policy"):
             return
-        self.stop_asked_at = self.stop_asked_at or self.now
         self.step(events.StopAsked(quick=False))
-        self.sleep(_GRACEFUL_S + KILL_MARGIN_S + QUIT_GRACE_S)
+        self.sleep(self.delay_s + _GRACEFUL_S + KILL_MARGIN_S + QUIT_GRACE_S)
         for age in list(self.alive):
             assert age in self.killed, "lives on after TERM and its deadline"
             del self.alive[age]

@@ -188,6 +188,29 @@ def test_a_drain_asks_for_time_until_it_is_over() -> None:
     assert service.manager.deadline() is None
 
 
+def test_a_delayed_drain_is_a_stop_from_its_beginning() -> None:
+    """Of the stop systemd hears at once, and of the time that the delay takes as well."""
+    service = Service(2, drain_delay_s=5.0)
+    service.ready(1, 2)
+    asked = f"EXTEND_TIMEOUT_USEC={int(EXTENSION_S * 1e6)}"
+    told = service.does(events.StopAsked(quick=False))
+    assert told == [("STOPPING=1", "STATUS=to drain in 5 s, 2 workers", asked)]
+    assert service.after(EXTENDED_EVERY_S) == [(asked,)]
+    assert service.after(5.0 - EXTENDED_EVERY_S) == [("STATUS=stopping, 2 workers left", asked)]
+
+
+def test_a_drain_after_which_the_arbiter_stays_is_no_stop() -> None:
+    """A service that says it stops and does not end would be killed; systemd hears of the stop at TERM."""
+    service = Service(1, drain_delay_s=5.0)
+    service.ready(1)
+    told = service.does(events.StopAsked(quick=False, stays=True))
+    assert told == [("STATUS=to drain in 5 s, 1 worker",)]
+    assert service.after(5.0) == [("STATUS=draining, 1 worker left",)]
+    assert service.does(events.Exited(1, "exit 0")) == [("STATUS=drained",)]
+    told = service.does(events.StopAsked(quick=False))
+    assert told[0][0] == "STOPPING=1"
+
+
 def test_nothing_is_said_where_nobody_listens() -> None:
     """No time is to be kept for it either."""
     service = Service(1, init=InitSystem(watchdog_s=1, pid=7))
