@@ -7,7 +7,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-COMMANDS: Final = ("run", "config", "workers", "status", "reload", "scale", "conformance", "new-worker", "systemd-unit")
+COMMANDS: Final = (
+    *("run", "config", "workers", "status", "healthcheck", "reload", "scale", "drain", "conformance", "new-worker"),
+    "systemd-unit",
+)
 """The first words that are commands; any other first word is an application."""
 
 
@@ -65,6 +68,14 @@ def _command(words: list[str]) -> Callable[[], int]:
         from heeler.arbiter.commands import reload
 
         return lambda: reload.run(rest)
+    if name == "healthcheck":
+        from heeler.arbiter.commands import healthcheck
+
+        return lambda: healthcheck.run(rest)
+    if name == "drain":
+        from heeler.arbiter.commands import drain
+
+        return lambda: drain.run(rest)
     if name == "conformance":
         from heeler.arbiter.commands import conformance
 

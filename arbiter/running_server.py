@@ -7,11 +7,12 @@ import os
 import select
 import signal
 import stat
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
 from heeler.arbiter.pidfile import read_pid
-from heeler.plugins.errors import HeelerError
+from heeler.plugins.errors import HeelerError, UsageError
 from heeler.workers.scoreboard import Scoreboard
 
 _LINK: Final = "/memfd:heeler-scoreboard"
@@ -31,7 +32,7 @@ class RunningServer:
     """
 
     def __init__(self, pid: int) -> None:
-        self.pid: Final = _arbiter_of(pid)
+        self.pid: Final = arbiter_of(pid)
         try:
             self._process = os.pidfd_open(self.pid)
         except ProcessLookupError as error:
@@ -73,7 +74,15 @@ class RunningServer:
 
 
 def find(pid: int | None, pidfile: str | None) -> int:
-    """Return the process id of the server that is meant.
+    """Return the process id of the server that is meant; args and raises are those of `find_all`."""
+    found = find_all(pid, pidfile)
+    if len(found) > 1:
+        raise _too_many(found)
+    return found[0]
+
+
+def find_all(pid: int | None, pidfile: str | None) -> list[int]:
+    """Return the processes that are meant: in a re-exec, two arbiters of one server.
 
     Args:
         pid: the arbiter's process id, or that of one of its children.
@@ -83,19 +92,25 @@ def find(pid: int | None, pidfile: str | None) -> int:
         HeelerError: there is none, or are several.
     """
     if pid is not None:
-        return pid
+        if pid < 1:
+            raise UsageError(f"argument --pid: no process has the id {pid}")
+        return [pid]
     if pidfile is not None:
         found = read_pid(pidfile)
         if found is None:
             raise HeelerError(f"{pidfile} holds no process id")
-        return found
+        return [found]
     arbiters = _arbiters()
-    if len(arbiters) == 1:
-        return arbiters[0]
     if not arbiters:
         raise HeelerError("no Heeler is running here that you may look at")
+    if sum(_parent(arbiter) not in arbiters for arbiter in arbiters) > 1:
+        raise _too_many(arbiters)
+    return arbiters
+
+
+def _too_many(arbiters: Sequence[int]) -> HeelerError:
     listed = ", ".join(str(arbiter) for arbiter in arbiters)
-    raise HeelerError(f"several Heelers are running ({listed}): say which with --pid or --pidfile")
+    return HeelerError(f"several Heelers are running ({listed}): say which with --pid or --pidfile")
 
 
 def open_board(pid: int, *, writable: bool = False) -> Scoreboard:
@@ -130,7 +145,7 @@ def _arbiters() -> list[int]:
     return sorted(found.values())
 
 
-def _arbiter_of(pid: int) -> int:
+def arbiter_of(pid: int) -> int:
     """Return the arbiter of a process; that itself where it is none's child."""
     inode = _inode_of(pid)
     while inode is not None and _inode_of(parent := _parent(pid)) == inode:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from heeler.arbiter.readiness import why_not_ready
 from heeler.arbiter.running_server import find, open_board
 from heeler.workers.reload_history import Reload
 from heeler.workers.scoreboard import FIELDS, Reexec, Role, Row, ScaleMode, Scoreboard, State
@@ -51,6 +52,7 @@ def report(board: Scoreboard, now_ns: int) -> dict[str, object]:
         "workers_min": board.get("workers_min") or None,
         "workers_max": board.get("workers_max") or None,
         "scaling": ScaleMode(board.get("scaling")).name.lower(),
+        "not_ready": why_not_ready(board),
         "reload": Reload(board.get("reload")).name.lower(),
         "reloads": [
             {"generation": one.number, "state": one.state.name.lower(), "reason": one.reason}
@@ -86,7 +88,8 @@ def table(found: dict[str, object]) -> str:
     """Return a report as people read it."""
     head = (
         f"arbiter {found['pid']}  generation {found['generation']}  workers {found['workers']}{_scaling(found)}"
-        f"  reload {_words(found['reload'])}  re-exec {_words(found['reexec'])}  up {_span(found['up_s'])}\n\n"
+        f"  reload {_words(found['reload'])}  re-exec {_words(found['reexec'])}  up {_span(found['up_s'])}\n"
+        + (f"not ready: {found['not_ready']}\n\n" if found["not_ready"] else "\n")
     )
     children = found["children"]
     assert isinstance(children, list)

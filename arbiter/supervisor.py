@@ -121,6 +121,7 @@ class Supervisor:
             limits = dataclasses.replace(limits, workers=limits.after_reload(predecessor.inheritance.workers))
         self._policy: Final = Policy(limits)
         self._rows: Final = Rows(most_workers(loaded.config), os.getpid())
+        self._rows.board.set("listeners", self._policy.limits.listeners)
         self._herd: Final = Herd()
         self._spawner: Final = Spawner(self._rows, server, self._let_go)
         self._poll: Final = select.poll()
@@ -184,6 +185,7 @@ class Supervisor:
         self._manager.follow(self._policy, time.monotonic())
         while self._exit is None or self._reexec.has_child or self._manager.is_handing_over:
             wake_at = self._wake_at()
+            self._rows.board.set("wake_at", int((wake_at or 0.0) * 1e9))
             ready = self._poll.poll(_milliseconds(wake_at))
             if wake_at is None or time.monotonic() - wake_at <= _ASLEEP_S:
                 self._ran_at = time.monotonic()  # it waited for as long as it meant to

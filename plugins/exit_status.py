@@ -34,3 +34,5 @@ class ExitStatus(enum.IntEnum):
     """Stopped, but some request was cut at the deadline (EX_TEMPFAIL)."""
     CONFIG = 78
     """A setting was wrong (EX_CONFIG)."""
+    OVERDUE = 124
+    """A command was to wait, and does not wait any longer; what it waits for goes on (timeout(1))."""

@@ -293,6 +293,7 @@ _HEADER: Final = (
     *("unready_at", "drained_at", "cut"),
     # CLOCK_MONOTONIC ns when the arbiter means to wake; 0 where it waits for something to happen.
     "wake_at",
+    "listeners",
 )
 assert len(_HEADER) <= reload_history.AT, "the words of the header reach into the reloads"
 assert reload_history.AT + reload_history.KEPT * reload_history.WORDS <= PAGE_WORDS, "the reloads do not fit the page"

@@ -20,6 +20,8 @@ _USAGE: Final = {
        heeler status [--json] [--pid N | --pidfile FILE]
        heeler reload [--wait] [--timeout SECONDS] [--pid N | --pidfile FILE]
        heeler scale WORKERS | auto [--wait] [--timeout SECONDS] [--pid N | --pidfile FILE]
+       heeler healthcheck [--live] [--workers N] [--pid N | --pidfile FILE]
+       heeler drain [--timeout SECONDS] [--pid N | --pidfile FILE]
        heeler conformance -k NAME [--json] [--html FILE] [CHECK ...]
        heeler new-worker NAME [--directory DIRECTORY]
        heeler systemd-unit APP [--socket] [--systemd VERSION] [options]
@@ -29,6 +31,8 @@ _USAGE: Final = {
     "status": "heeler status [--json] [--pid N | --pidfile FILE]",
     "reload": "heeler reload [--wait] [--timeout SECONDS] [--pid N | --pidfile FILE]",
     "scale": "heeler scale WORKERS | auto [--wait] [--timeout SECONDS] [--pid N | --pidfile FILE]",
+    "healthcheck": "heeler healthcheck [--live] [--workers N] [--pid N | --pidfile FILE]",
+    "drain": "heeler drain [--timeout SECONDS] [--pid N | --pidfile FILE]",
     "conformance": "heeler conformance -k NAME [-k NAME ...] [--json] [--html FILE] [--full] [--jobs N]"
     " [--send TEXT --expect TEXT] [CHECK ...] [-- OPTIONS]\n       heeler conformance --list",
     "new-worker": "heeler new-worker NAME [--directory DIRECTORY]",
@@ -50,6 +54,11 @@ _ABOUT: Final = {
     "scale": "Have a running Heeler keep WORKERS workers; its scaler rests then until `auto`, or until a reload."
     " --wait returns once they serve, and those that are too many are gone. Without --pid or --pidfile, the only one"
     " there is.",
+    "healthcheck": "End with 0 if a running Heeler is ready, else with 1: before the first worker is, and once it is to"
+    " stop. With --workers, N of them must be ready. With --live it is enough that the arbiter is not stuck.",
+    "drain": "Have a running Heeler drain: it says that it is not ready, serves on for `drain_delay`, and finishes what"
+    " it has. Its arbiter stays until TERM. Waits until it has drained, and ends with 0, or with 75 if something was"
+    " cut; with 124 after SECONDS.",
     "conformance": "Check that worker classes keep their promises, on real servers; --list says which there are."
     " --full takes sizes and counts of real life. A class without HTTP is asked what --send says and must answer"
     " what --expect says. OPTIONS are settings of the servers.",

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from heeler.arbiter.config.flags import Parser
-from heeler.plugins.errors import UsageError
 
 
 def run(argv: Sequence[str]) -> int:
@@ -14,8 +13,6 @@ def run(argv: Sequence[str]) -> int:
     which.add_argument("--pid", type=int)
     which.add_argument("--pidfile")
     wanted = parser.parse_args(list(argv))
-    if wanted.pid is not None and wanted.pid < 1:
-        raise UsageError(f"argument --pid: no process has the id {wanted.pid}")
     from heeler.arbiter.status import run as show
 
     return show(wanted.pid, wanted.pidfile, wanted.json)

@@ -2,8 +2,9 @@
 
 import json
 
-from heeler.arbiter import events, status
+from heeler.arbiter import events, readiness, status
 from heeler.arbiter.rows import Rows
+from heeler.workers.scoreboard import State
 
 _SECOND = 1_000_000_000
 
@@ -60,4 +61,45 @@ def test_a_table_has_a_line_for_each_child() -> None:
 def test_a_server_without_children_has_a_table_too() -> None:
     """All have died: the headings stand there, and nothing under them."""
     rows = Rows(1, pid=1)
-    assert len(status.table(status.report(rows.board, _SECOND)).splitlines()) == 3
+    head, reason, *_ = lines = status.table(status.report(rows.board, _SECOND)).splitlines()
+    assert (head[:9], reason, len(lines)) == ("arbiter 1", "not ready: 0 of 0 workers are ready", 4)
+
+
+# -- what probes ask
+
+
+def test_a_server_is_ready_with_so_many_workers_and_with_its_listener() -> None:
+    """One worker is enough unless more are asked for; where a listener accepts, it must be ready, too."""
+    rows = _board()
+    rows.board.rows[0].set("state", State.BOOTING)
+    assert readiness.why_not_ready(rows.board) == "0 of 2 workers are ready"
+    rows.board.rows[0].set("state", State.READY)
+    assert readiness.why_not_ready(rows.board) == ""
+    assert readiness.why_not_ready(rows.board, 2) == "1 of 2 workers are ready"
+    rows.board.set("listeners", 1)
+    assert readiness.why_not_ready(rows.board) == "no listener is ready"
+    listener = rows.take(events.Spawn(age=2, role="listener", slot=1, generation=1, deadline=None))
+    assert readiness.why_not_ready(rows.board) == "no listener is ready"
+    listener.set("state", State.READY)
+    assert readiness.why_not_ready(rows.board) == ""
+
+
+def test_a_server_that_is_about_to_stop_says_so_in_its_status() -> None:
+    """Though its workers are ready."""
+    rows = _board()
+    assert "not ready" not in status.table(status.report(rows.board, 100 * _SECOND))
+    rows.board.set("unready_at", 1)
+    found = status.report(rows.board, 100 * _SECOND)
+    assert found["not_ready"] == "it is about to stop"
+    assert "not ready: it is about to stop\n" in status.table(found)
+
+
+def test_an_arbiter_that_does_not_wake_is_stuck() -> None:
+    """One that waits for something to happen is not, nor one that is a little late."""
+    board = _board().board
+    now_ns = 100 * _SECOND
+    assert readiness.why_not_alive(board, now_ns) == ""
+    board.set("wake_at", now_ns - readiness.LATE_NS)
+    assert readiness.why_not_alive(board, now_ns) == ""
+    board.set("wake_at", now_ns - readiness.LATE_NS - _SECOND)
+    assert readiness.why_not_alive(board, now_ns) == "the arbiter is stuck: it meant to wake 11 s ago"
