@@ -35,10 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _die_quietly() -> None:
-    """Let Ctrl-C end this process by the signal, without a traceback, until a server takes the signals over."""
+    """Let signals end this process without a traceback, until a server takes them over."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from heeler.arbiter.process_one import obey_at_once
+
+    obey_at_once()
 
 
 def _command(words: list[str]) -> Callable[[], int]:

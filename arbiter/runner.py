@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import setproctitle
 
-from heeler.arbiter import daemon, events, sockets, tcp_migration
+from heeler.arbiter import daemon, events, process_one, sockets, tcp_migration
 from heeler.arbiter.config import init_system
 from heeler.arbiter.config.init_system import InitSystem
 from heeler.arbiter.config.loader import Loaded
@@ -231,6 +231,7 @@ class Arbiter:
             pid=os.getpid(),
         )
         self._say_inherited()
+        self._say_shell()
         self._say_choice(worker_class)
         if self._loaded.choice is not None:
             event(self._logs.arbiter, logging.INFO, "workers chosen", **self._loaded.choice.fields())
@@ -265,6 +266,11 @@ class Arbiter:
                 event(self._logs.arbiter, logging.INFO, "socket inherited", address=where, name=name)
         for name in self._sockets.unserved:
             event(self._logs.arbiter, logging.WARNING, "socket not served", name=name)
+
+    def _say_shell(self) -> None:
+        """Say that nobody can stop the server by the process that is said to be it."""
+        if self._predecessor is None and not self._config.daemon and (shell := process_one.shell_in_front()):
+            event(self._logs.arbiter, logging.WARNING, "signals not passed on", by=shell, instead="exec heeler ...")
 
     def _say_choice(self, worker_class: str) -> None:
         """Say that threads made another worker class of the one that was named."""
