@@ -350,7 +350,7 @@ def _listen_tcp(family: int, where: tuple[object, ...], config: Config, *, joins
     except BaseException:
         sock.close()
         raise
-    return Listener(sock, address_of(sock))
+    return Listener(sock, address_of(sock), is_ours=not config.reuse_port)
 
 
 def _suited(listener: Listener, config: Config, address: Address) -> Listener:
@@ -396,7 +396,7 @@ def _bind_unix(text: str, address: Address, config: Config) -> Bound:
     except BaseException:
         sock.close()
         raise
-    return Bound(text, Listener(sock, address), (found.st_dev, found.st_ino) if found else None)
+    return Bound(text, Listener(sock, address, is_ours=True), (found.st_dev, found.st_ino) if found else None)
 
 
 def _bind_path(sock: socket.socket, path: str, config: Config) -> None:

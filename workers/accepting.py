@@ -27,6 +27,7 @@ from heeler.workers.sources import (
     ListeningSource,
     SignalSource,
     Source,
+    reset,
 )
 
 ACCEPT_PAUSE_S: Final = 0.1
@@ -60,6 +61,8 @@ class Accepting(abc.ABC):
         self.sources: list[Source] = []
         """What to wait on for reading; each that is readable goes to `accept`."""
         self._is_set_up = False
+        self._is_orphan = False
+        """Whether the arbiter is gone, so that nobody knows who else serves what waits."""
         self.home: DispatchSource | None = None
         """Where connections come from that a listener hands over."""
         self._most_connections: Final[int] = boot.config.worker_connections
@@ -152,10 +155,25 @@ class Accepting(abc.ABC):
 
     @final
     def close_listeners(self) -> None:
-        """Accept no more, for good."""
+        """Accept no more, for good: where that is too early for those who still wait, they are cut."""
         self._accept_again_at = None
+        if self.draining is not None and self.draining.last and not self._is_orphan:
+            self._reset_waiting()
         for source in list(self._listening):
             self._drop(source)
+
+    def _reset_waiting(self) -> None:
+        """Count who waits in the backlog, whom nobody will serve; the kernel would reset them without a word."""
+        for source in self._listening:
+            for _ in range(self.config.backlog + 1 if source.is_ours else 0):
+                try:
+                    connection = source.accept()
+                except OSError:
+                    break
+                if connection is None:
+                    break
+                reset(connection.sock)
+                self.words[scoreboard.CUT_CONNECTIONS] += 1
 
     def _drop(self, source: AcceptingSource) -> None:
         if source not in self._listening:

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 import types
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, ClassVar, Final, Protocol
 
 from typing_extensions import override
@@ -25,6 +25,7 @@ from heeler.workers.lifespan import Lifespan
 from heeler.workers.logs import event
 from heeler.workers.overruns import OBEY_S
 from heeler.workers.reactor import SWEEP_S, ReactorWorker
+from heeler.workers.scoreboard import CUT_TASKS, IN_FLIGHT
 from heeler.workers.streaming_connection import StreamingConnection
 from heeler.workers.wsgi_exchange import WsgiBridge
 
@@ -144,6 +145,8 @@ class AsgiWorker(ReactorWorker):
     @override
     def drain(self, drain: Drain) -> None:
         """`serve` has drained."""
+        # What threads still run, of a WSGI application, is counted by that; its entries stay, for the arbiter to tell.
+        self.words[IN_FLIGHT] = 0
 
     @override
     def is_drained(self, drain: Drain | None) -> bool:
@@ -153,11 +156,17 @@ class AsgiWorker(ReactorWorker):
 
     @override
     def cut_rest(self) -> None:
+        self.words[CUT_TASKS] += len(self.live - {client.exchange for client in self._streams()})
         super().cut_rest()
         if self.live:
             event(self.log, logging.WARNING, "background work cut", slot=self.slot, tasks=len(self.live))
             for exchange in list(self.live):
                 self.cancel(exchange)
+
+    def _streams(self) -> Iterator[StreamingConnection]:
+        for client in self.connections.values():
+            assert isinstance(client, StreamingConnection)
+            yield client
 
     # -- requests
 

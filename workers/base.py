@@ -116,7 +116,6 @@ class Worker(Accepting):
         self.keep_alive = bool(boot.config.keepalive)
         """Whether connections may stay open after a response."""
         self._signals = WorkerSignals(self)
-        self._is_orphan = False
         self._is_quitting = False
 
     # -- what a subclass provides

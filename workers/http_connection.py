@@ -23,7 +23,7 @@ from heeler.workers.http.response import CONTINUE
 from heeler.workers.logs import event
 from heeler.workers.poller import READ
 from heeler.workers.queue_time import FIELD, proxied_ns
-from heeler.workers.scoreboard import TIMEOUTS
+from heeler.workers.scoreboard import CUT, TIMEOUTS
 from heeler.workers.sources import Connection
 
 if TYPE_CHECKING:
@@ -352,6 +352,11 @@ class HttpConnection(ClientWriter):
     def is_fresh(self) -> bool:
         """Whether it has been idle since it was accepted; said of one that is idle."""
         return self.deadline == self.fresh_until
+
+    @property
+    def cut_word(self) -> int:
+        """The word of the scoreboard that counts it where it is cut."""
+        return CUT
 
     @property
     def idle(self) -> bool:

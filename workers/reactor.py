@@ -514,7 +514,7 @@ class ReactorWorker(Worker):
         """The time is over: cut what is left, and count it."""
         for client in list(self.connections.values()):
             if not client.idle:
-                self.cut()
+                self.words[client.cut_word] += 1
             client.close()
 
     def wait_s(self) -> float:

@@ -5,9 +5,11 @@ never learns which kind it was.
 """
 
 import abc
+import contextlib
 import errno
 import os
 import socket
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -32,17 +34,20 @@ class Listener:
         sock: the socket.
         address: where it listens.
         number: its name in messages, where it is one of several for an address; 0 where all workers share it.
+        is_ours: whether nobody else holds it, or another one at its address, so that who waits there when it is
+            closed is lost.
 
     Resource handling: the arbiter closes its copy when the server stops, a worker its
     own when it drains.
     """
 
-    __slots__ = ("address", "number", "sock")
+    __slots__ = ("address", "is_ours", "number", "sock")
 
-    def __init__(self, sock: socket.socket, address: Address, number: int = 0) -> None:
+    def __init__(self, sock: socket.socket, address: Address, number: int = 0, *, is_ours: bool = False) -> None:
         self.sock = sock
         self.address = address
         self.number = number
+        self.is_ours = is_ours
 
     def fileno(self) -> int:
         """Return the descriptor, -1 when closed."""
@@ -86,6 +91,14 @@ class Connection:
         self.since_ns = since_ns
 
 
+def reset(sock: socket.socket) -> None:
+    """Close a socket with a reset."""
+    # A client that has left already, or that is on a Unix socket, is closed like any other.
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
 class Source(abc.ABC):
     """Something to wait on for reading."""
 
@@ -111,6 +124,11 @@ class AcceptingSource(Source):
         Raises:
             OSError: one of `EXHAUSTED` means try again later.
         """
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether who still waits is lost when it is closed."""
+        return False
 
     @property
     @abc.abstractmethod
@@ -140,6 +158,11 @@ class ListeningSource(AcceptingSource):
     @override
     def close(self) -> None:
         self.listener.close()
+
+    @property
+    @override
+    def is_ours(self) -> bool:
+        return self.listener.is_ours
 
     @property
     @override

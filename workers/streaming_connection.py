@@ -15,7 +15,7 @@ from heeler.workers.http_connection import RECEIVE_BYTES, HttpConnection
 from heeler.workers.outbox import Outbox
 from heeler.workers.poller import LEFT, READ, WRITE
 from heeler.workers.queue_time import FIELD
-from heeler.workers.scoreboard import TIMEOUTS
+from heeler.workers.scoreboard import CUT, CUT_WEBSOCKETS, TIMEOUTS
 from heeler.workers.sources import Connection
 
 if TYPE_CHECKING:
@@ -242,6 +242,11 @@ class StreamingConnection(HttpConnection):
             return
         self._is_raw = True
         self._settle()
+
+    @property
+    @override
+    def cut_word(self) -> int:
+        return CUT_WEBSOCKETS if self._is_raw else CUT
 
     def rearm(self) -> None:
         """The exchange's deadline has changed."""

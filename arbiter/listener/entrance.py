@@ -4,6 +4,7 @@ Decides that alone; what becomes of a connection is the role's. The backlog is t
 has room: the kernel keeps it through the death of a listener, and a re-exec.
 """
 
+import contextlib
 import errno
 import logging
 import math
@@ -16,7 +17,10 @@ from typing import Final, Protocol
 from heeler.workers.accepting import ACCEPT_BURST, ACCEPT_PAUSE_S
 from heeler.workers.address import Address
 from heeler.workers.logs import event
-from heeler.workers.sources import EXHAUSTED, Listener, is_readable
+from heeler.workers.sources import EXHAUSTED, Listener, is_readable, reset
+
+_MOST_RESET: Final = 65536
+"""No backlog is longer: what comes after so many comes just now."""
 
 
 class Inside(Protocol):
@@ -135,6 +139,16 @@ class Entrance:
         for listener in self._open + self._ending:
             self._close(listener)
         self._open, self._ending = [], []
+
+    def reset_waiting(self) -> int:
+        """Cut who waits in the backlog, whom nobody will serve; return how many they were."""
+        count = 0
+        for listener in [one for one in self._open + self._ending if one.is_ours]:
+            with contextlib.suppress(OSError):
+                while count < _MOST_RESET:
+                    reset(listener.sock.accept()[0])
+                    count += 1
+        return count
 
     def close_empty(self, *, only_ending: bool) -> None:
         """Close the sockets on which nobody waits: all such, or those that a reload has given up."""

@@ -36,7 +36,18 @@ from heeler.workers.channel import OUT_OF_DESCRIPTORS
 from heeler.workers.drain import LINGER_S, ORPHAN_LINGER_S, PATIENCE_S
 from heeler.workers.handover import Awaits, Kind, Tail
 from heeler.workers.logs import event
-from heeler.workers.scoreboard import ACCEPTED, BEAT_AT, CONNECTIONS, CUT, IN_FLIGHT, REFUSED, TIMEOUTS, WAITS, State
+from heeler.workers.scoreboard import (
+    ACCEPTED,
+    BEAT_AT,
+    CONNECTIONS,
+    CUT,
+    CUT_CONNECTIONS,
+    IN_FLIGHT,
+    REFUSED,
+    TIMEOUTS,
+    WAITS,
+    State,
+)
 from heeler.workers.signals import STACKS
 from heeler.workers.sources import Listener, is_readable
 
@@ -92,6 +103,8 @@ class ListenerRole:
         self._draining = math.inf
         self._term_at = math.inf
         self._is_over = False
+        self._is_last = False
+        """Whether nobody will serve what waits in the backlog."""
         self._has_complained = False
         self._dispatcher: Dispatcher
         self._signals: SignalQueue
@@ -450,6 +463,7 @@ class ListenerRole:
             case messages.Listen():
                 self._listen(message)
             case messages.Stop(timeout_s, last):
+                self._is_last = last
                 if not last:  # another arbiter's listener accepts from these sockets
                     self._entrance.leave()
                 self._stop(timeout_s, LINGER_S)
@@ -503,6 +517,8 @@ class ListenerRole:
             return
         is_done = self._entrance.is_over and not (self._parking.clients or self._dispatcher.waiting)
         if now >= self._draining:
+            if self._is_last:
+                self._words[CUT_CONNECTIONS] += self._entrance.reset_waiting()
             self._quit()
         elif is_done and not self._dispatcher.handed and not len(self._refusal):
             self._words[IN_FLIGHT] = 0
