@@ -15,12 +15,13 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help serve test autobahn lint format bench clean
+.PHONY: help serve test autobahn soak lint format bench clean
 
 help:
 	@echo "make serve   serve docs/examples/flask_app.py (PORT=$(PORT))"
 	@echo "make test    run the whole test suite (ARGS='tests/unit -k name' for a part)"
 	@echo "make autobahn  the Autobahn testsuite, 247 cases (ARGS=--all for all 517); needs Python 2.7"
+	@echo "make soak    kill, reload and recycle under load for five minutes (ARGS='--seconds 60 --seed 7')"
 	@echo "make lint    ruff, mypy --strict, import-linter"
 	@echo "make format  let ruff format the code"
 	@echo "make bench   measure against other servers"
@@ -39,6 +40,10 @@ test: $(VENV)/.dev
 # Ends with an error, too, where there is no Python 2.7 and so nothing was run.
 autobahn: $(VENV)/.dev
 	@$(BIN)/python tests/autobahn/run.py $(ARGS)
+
+# Status 1 where a request was lost that was not killed, or something is left over.
+soak: $(VENV)/.dev
+	@$(BIN)/python tests/bench/soak.py $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

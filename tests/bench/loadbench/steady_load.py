@@ -7,11 +7,12 @@ still waits for an answer. One thread makes them all. It knows nothing of how a 
 import dataclasses
 import enum
 import errno
+import math
 import select
 import socket
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -38,6 +39,7 @@ class Answer:
     kind: Kind
     begun_at: float
     took_s: float
+    path: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,17 +74,29 @@ class SteadyLoad:
     """Asks from the beginning of a `with` block to its end.
 
     Args:
-        address: of the server, whose application answers with `BODY`.
+        address: of the server, whose application says how long its answers are.
         kept: how many clients keep their connection.
         new_a_second: how many new connections are begun in a second.
         kept_a_second: how often each of those that keep theirs asks.
+        first: the number of the first request, which is its path.
+        is_answer: whether a body answers the request for a path; where that is not said, `BODY` answers each.
     """
 
-    def __init__(self, address: Address, kept: int = 8, new_a_second: int = 100, kept_a_second: int = 10) -> None:
+    def __init__(
+        self,
+        address: Address,
+        kept: int = 8,
+        new_a_second: int = 100,
+        kept_a_second: int = 10,
+        *,
+        first: int = 1,
+        is_answer: Callable[[str, bytes], bool] = lambda _, body: body == BODY,
+    ) -> None:
         self._address = address
+        self._is_answer = is_answer
         self._new_pause_s, self._kept_pause_s = 1 / new_a_second, 1 / kept_a_second
         self._kept_count = kept
-        self._count = 0
+        self._count = first - 1
         self._is_over = False
         self._open: dict[int, _Client] = {}  # by descriptor
         self._thread = threading.Thread(target=self._run, name="steady load")
@@ -238,17 +252,17 @@ class SteadyLoad:
             self._ended(client, "end of file")
             return
         client.received += data
-        if client.received.endswith(BODY):
-            self._answered(client)
+        head, end, body = client.received.partition(b"\r\n\r\n")
+        if end and len(body) >= _length(head):
+            self._answered(client, head.lower(), body)
 
-    def _answered(self, client: _Client) -> None:
-        head = client.received.lower()
-        if not client.path or head[9:12] != b"200":
-            self._lose(client, f"answered {client.received[:100]!r}")
+    def _answered(self, client: _Client, head: bytes, body: bytes) -> None:
+        if not client.path or head[9:12] != b"200" or not self._is_answer(client.path, body):
+            self._lose(client, f"answered {head[:100]!r} {body[:100]!r}")
             return
-        self.answers.append(Answer(client.kind, client.begun_at, time.monotonic() - client.begun_at))
+        self.answers.append(Answer(client.kind, client.begun_at, time.monotonic() - client.begun_at, client.path))
         client.path = ""
-        if client.kind is Kind.NEW or b"\r\nconnection: close\r\n" in head or head.startswith(b"http/1.0"):
+        if client.kind is Kind.NEW or b"\r\nconnection: close" in head or head.startswith(b"http/1.0"):
             self._close(client)
         with self._progress:
             self._progress.notify_all()
@@ -274,6 +288,15 @@ class SteadyLoad:
         client.sock.close()
         client.sock = None
         client.is_connecting = False
+
+
+def _length(head: bytes) -> float:
+    """Return how long the body is; without end where the head does not say."""
+    for line in head.lower().split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name == b"content-length":
+            return int(value)
+    return math.inf
 
 
 def _is_ended(sock: socket.socket) -> bool:

@@ -1,0 +1,1 @@
+"""What the soak is made of: see soak.py."""
