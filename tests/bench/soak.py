@@ -27,7 +27,7 @@ from soaking.plan import Deed
 SECONDS: Final = 300.0
 DISPATCHES: Final = ("kernel", "reuseport", "connection", "request")
 NAMES: Final = tuple(f"{name}-{dispatch}" for name in WORDS for dispatch in DISPATCHES)
-OVERHEAD_S: Final = 10.0
+OVERHEAD_S: Final = 12.0
 """What a server takes of its share for its start, its end, and the looks before and after."""
 _LEAST_S: Final = 5.0
 _HEADS: Final = (

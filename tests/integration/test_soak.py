@@ -9,7 +9,7 @@ from soaking.course import Course
 from soaking.plan import Deed
 
 pytestmark = pytest.mark.slow
-SECONDS = 4.0
+SECONDS = 3.0
 
 
 @pytest.mark.parametrize(("worker_class", "dispatch"), [("thread", "kernel"), ("asyncio", "request")])

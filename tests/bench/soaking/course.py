@@ -3,6 +3,7 @@
 Load and warmth, a look; everything at once; the same load and warmth, another look, which must be like the first.
 """
 
+import itertools
 import os
 import re
 import signal
@@ -81,8 +82,9 @@ class Course:
     def __init__(self, worker_class: str, dispatch: str, seconds: float, seed: int) -> None:
         self.found = Found(f"{worker_class}-{dispatch}")
         self._seconds = seconds
-        self._has_listener = dispatch in ("connection", "request")
-        self._plan = plan(f"{seed} {self.found.name}", seconds, has_listener=self._has_listener)
+        self._dispatch = dispatch
+        has_listener = dispatch in ("connection", "request")
+        self._plan = plan(f"{seed} {self.found.name}", seconds, has_listener=has_listener)
         args = ("-k", worker_class, "--dispatch", dispatch, "--pid", PIDFILE, "--boot-timeout", "20")
         files = {CONFIG: SOUND, EDITION: "EDITION = 1\n", "tmp/.keep": ""}
         # The arbiters end with what `_end` looks at, and broken code has tracebacks.
@@ -114,6 +116,7 @@ class Course:
     def _soak(self) -> None:
         server, found = self._server, self.found
         self._wait_for_log("worker ready", self._workers)
+        self._reach_most_workers()
         self._heal()  # the first reload has its price in memory, once
         self._warm(1)
         before, pss = self._look(None)
@@ -135,6 +138,16 @@ class Course:
         self._close_books(load)
 
     # -- the steps
+
+    def _reach_most_workers(self) -> None:
+        """Have as many as there will be at most, once: the socket of a slot stays when the slot is vacant again."""
+        steps = [(entry.deed is Deed.MORE) - (entry.deed is Deed.FEWER) for entry in self._plan]
+        most = max(itertools.accumulate(steps))
+        if self._dispatch == "reuseport":
+            for number in range(1, most + 1):
+                start = self._server.log_size()
+                processes.kill(self._disturbance.arbiter, signal.SIGTTIN)
+                self._wait_for_log(f"workers changed workers={self._workers + number}", start=start)
 
     def _disturb(self) -> SteadyLoad:
         """Do all of the plan, under load; return the load, which has ended."""
