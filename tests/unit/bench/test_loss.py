@@ -42,6 +42,23 @@ def test_cells_stand_below_their_heads() -> None:
     assert found.document()["HUP"]["lost"] == ["kept: end of file"]
 
 
+def test_what_is_promised_is_checked() -> None:
+    """Nothing is lost but by kills, and p99 and the longest of new connections are below a limit each."""
+    lost = Loss(Kind.KEPT, 1.0, "/1", 4711, "end of file")
+    found = loss.Found()
+    found.spans["nothing"] = Span([0.02] * 999 + [0.149], [0.02], [], [lost], 0, 0.0)
+    assert found.missed() == []
+    found.spans["HUP"] = Span([0.02] * 90 + [0.07] * 10, [0.02], [lost], [], 0, 0.0)
+    found.spans["USR2"] = Span([0.02] * 999 + [0.2], [0.02], [], [], 0, 0.0)
+    found.spans["TTOU, TTIN"] = Span([], [0.02], [], [], 0, 0.0)
+    assert found.missed() == [
+        "1 lost by HUP",
+        "70 ms at p99 and 70 ms at most by HUP",
+        "20 ms at p99 and 200 ms at most by USR2",
+        "0 ms at p99 and inf ms at most by TTOU, TTIN",
+    ]
+
+
 def test_each_happening_has_a_column() -> None:
     """By its name, which no other has."""
     names = [one.name for one in HAPPENINGS]
