@@ -21,7 +21,7 @@ from loadbench.steady_load import SteadyLoad
 from soaking import census
 from soaking.books import Balance, Notes, balance
 from soaking.census import Shape
-from soaking.disturbance import EDITION, PIDFILE, SOUND, Disturbance
+from soaking.disturbance import EDITION, PIDFILE, QUIET, SOUND, Disturbance
 from soaking.plan import Deed, plan
 
 WORDS: Final = {
@@ -85,7 +85,7 @@ class Course:
         has_listener = dispatch in ("connection", "request")
         self._plan = plan(f"{seed} {self.found.name}", seconds, has_listener=has_listener)
         args = ("-k", worker_class, "--dispatch", dispatch, "--pid", PIDFILE, "--boot-timeout", "20")
-        files = {CONFIG: SOUND, EDITION: "EDITION = 1\n", "tmp/.keep": ""}
+        files = {CONFIG: QUIET, EDITION: "EDITION = 1\n", "tmp/.keep": ""}
         # The arbiters end with what `_end` looks at, and broken code has tracebacks.
         self._workers = int(WORDS[worker_class][1])
         self._server = Server(
@@ -157,6 +157,7 @@ class Course:
         disturbance, begun_at = self._disturbance, time.monotonic()
         end, middle = begun_at + self._seconds, begun_at + self._seconds * 0.6
         with SteadyLoad(self._server.address, first=self._first(), is_answer=self._take) as load:
+            disturbance.reload(SOUND)
             for entry in self._plan:
                 time.sleep(max(0.0, min(begun_at + entry.at_s, end) - time.monotonic()))
                 if time.monotonic() >= middle and not self._weighed:
@@ -177,7 +178,7 @@ class Course:
         """Have what is broken mended, and as many workers as at the start, all of them new."""
         self._wait("one arbiter", lambda: self._arbiters() == [self._disturbance.arbiter])
         start = self._server.log_size()
-        self._disturbance.reload(SOUND)
+        self._disturbance.reload(QUIET)
         self._wait("a reload", lambda: re.search(r" reload generation=\d+", self._server.log(start)) is not None)
         (generation,) = re.findall(r" reload generation=(\d+)", self._server.log(start))
         self._wait_for_log(f"reload done generation={generation}", start=start)

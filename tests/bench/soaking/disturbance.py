@@ -28,6 +28,8 @@ _SETTINGS: Final = (
     "max_worker_memory = '1M'\nmin_worker_lifetime = 1\n",
 )
 SOUND: Final = _ALWAYS + _SETTINGS[0]
+QUIET: Final = "max_requests = 0\n"
+"""Before and after: no worker is replaced while they are looked at."""
 _HELD_S: Final = (0.05, 0.6)
 _END_S: Final = 10.0
 
