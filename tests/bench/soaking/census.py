@@ -41,7 +41,8 @@ class Shape:
     Args:
         roles: how many processes of each role.
         zombies: how many have ended, and their parents have not waited for them.
-        descriptors: for each process its role, and how many descriptors of each kind.
+        descriptors: how many of each kind the processes of a role have. Together: with `dispatch = reuseport` it
+            is by chance which of the workers is lent the socket of a vacant slot.
         shared: what is mapped of shared memory, by role, and how often.
         shm: what lies in /dev/shm.
         files: what lies in the folder for temporary files.
@@ -66,9 +67,9 @@ class Shape:
         return found
 
 
-def sorted_text(found: Collection[str]) -> str:
+def sorted_text(found: Counter[str] | frozenset[str]) -> str:
     """Return what there is, as text; `nothing` where there is nothing."""
-    return ", ".join(sorted(found)) or "nothing"
+    return ", ".join(f"{count} {name}" for name, count in sorted(Counter(found).items())) or "nothing"
 
 
 def shape_of(session: int, temporary: Path, strangers: Collection[str] = ()) -> Shape:
@@ -93,7 +94,7 @@ def shape_of(session: int, temporary: Path, strangers: Collection[str] = ()) -> 
             maps = Path(f"/proc/{one.pid}/maps").read_text(encoding="utf-8", errors="replace")
         except (OSError, ValueError):
             continue  # it has just ended: the shape is another one now
-        descriptors[f"{role}: " + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))] += 1
+        descriptors.update({f"{role}: {kind}": count for kind, count in kinds.items()})
         names = [line.split(maxsplit=5)[-1] for line in maps.splitlines() if "/memfd:" in line or "/dev/shm/" in line]
         shared.update(f"{role}: {name}" for name in names)
     zombies = sum(one.is_zombie for one in members)

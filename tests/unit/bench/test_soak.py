@@ -84,13 +84,13 @@ def test_an_answer_without_a_request_is_found() -> None:
 
 def test_whatever_is_left_over_is_named() -> None:
     """A descriptor, a zombie, a process, a file: with what there was, and what there is."""
-    before = Shape(Counter(worker=2), 0, Counter({"worker: 3 socket": 2}), Counter(), frozenset(), frozenset({"a"}))
-    after = Shape(Counter(worker=2), 1, Counter({"worker: 4 socket": 2}), Counter(), frozenset(), frozenset({"a", "b"}))
+    before = Shape(Counter(worker=2), 0, Counter({"worker: socket": 6}), Counter(), frozenset(), frozenset({"a"}))
+    after = Shape(Counter(worker=2), 1, Counter({"worker: socket": 7}), Counter(), frozenset(), frozenset({"a", "b"}))
     assert before.differences(before) == []
     assert before.differences(after) == [
         "zombies: 0 at the start only, 1 at the end only",
-        "descriptors: worker: 3 socket at the start only, worker: 4 socket at the end only",
-        "files: nothing at the start only, b at the end only",
+        "descriptors: nothing at the start only, 1 worker: socket at the end only",
+        "files: nothing at the start only, 1 b at the end only",
     ]
 
 
