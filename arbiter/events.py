@@ -36,6 +36,8 @@ class Limits:
             that fails ends the server; else 0.
         workers_min: how few slots there may be, and
         workers_max: how many, where people or the load change their number.
+        molds: how many processes load the application for the workers, which are forked from them: 1, or 0 where
+            each worker loads it.
     """
 
     workers: int = 1
@@ -52,6 +54,7 @@ class Limits:
     drain_delay_s: float = 0.0
     workers_min: int = 1
     workers_max: float = math.inf
+    molds: int = 0
 
     def after_reload(self, workers: int) -> int:
         """Return how many there are to be where there were `workers` before; a load does not end with a reload."""
@@ -221,13 +224,17 @@ Event = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Spawn:
-    """Fork a child; it must be ready by `deadline` (None is never)."""
+    """Have a child forked; it must be ready by `deadline` (None is never).
+
+    Who forks it is the child `parent`, or the arbiter itself where that is None.
+    """
 
     age: int
     role: str
     slot: int
     generation: int
     deadline: float | None
+    parent: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ its exit, none of which are its children's business.
 """
 
 import atexit
-import os
 import sys
 import warnings
 import weakref
+
+from heeler.workers import unpatched
 
 
 def fork() -> int:
@@ -22,8 +23,8 @@ def fork() -> int:
     """
     flush_streams()  # or else the child would write it once more
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r".*multi-threaded", DeprecationWarning)
-        return os.fork()
+        warnings.filterwarnings("ignore", r".*(multi-threaded|fork\(\))", DeprecationWarning)
+        return unpatched.fork()
 
 
 def flush_streams() -> None:
@@ -36,16 +37,26 @@ def flush_streams() -> None:
             continue  # closed by the application, or its reader is gone
 
 
+def run_exit_handlers() -> None:
+    """Do what this process is to do at its exit, where that is to be by os._exit."""
+    atexit._run_exitfuncs()
+
+
 def forget_exit_handlers() -> None:
     """Forget what the process that forked this one does at its exit.
 
     A worker runs what its application registers; the files that the program would remove, and the
     processes that it would end, are the program's.
     """
-    for finalizer in tuple(weakref.finalize._registry):  # type: ignore[attr-defined]
-        finalizer.atexit = False
     weakref.finalize._registered_with_atexit = False  # type: ignore[attr-defined]
     atexit._clear()
+    forget_possessions()
+
+
+def forget_possessions() -> None:
+    """Forget the files and processes that the one that forked this one has, and would remove at its exit."""
+    for finalizer in tuple(weakref.finalize._registry):  # type: ignore[attr-defined]
+        finalizer.atexit = False
     util = sys.modules.get("multiprocessing.util")
     process = sys.modules.get("multiprocessing.process")
     if util is not None and process is not None:  # as it does itself in the processes that it forks

@@ -18,7 +18,7 @@ class Member:
 
     Args:
         age: its name in events and actions.
-        pid: its process id.
+        pid: its process id; 0 until it has said so itself, where another child is to fork it.
         role: what it is for.
         channel: the arbiter's end; closed once the child has closed its own.
         row: its page of the scoreboard.
@@ -29,6 +29,7 @@ class Member:
         is_silent: whether its heartbeat has stopped for `timeout`.
         untold: what it is still to be told, oldest first; its channel was full.
         cut_before: what it had cut when the stop began.
+        parent: the child that is to fork it; None where the arbiter has.
     """
 
     age: int
@@ -43,6 +44,7 @@ class Member:
     is_silent: bool = False
     untold: list[Message] = dataclasses.field(default_factory=list)
     cut_before: Cut = dataclasses.field(default_factory=Cut)
+    parent: "Member | None" = None
 
     def note_cut(self) -> None:
         """A stop begins: what was cut before is not of its making, unless Ctrl-C has reached the child first."""
@@ -72,16 +74,27 @@ class Herd:
     def add(self, member: Member) -> None:
         """Enter a child that was forked."""
         self._by_age[member.age] = member
-        self._by_pid[member.pid] = member
+        if member.pid:
+            self._by_pid[member.pid] = member
+
+    def born(self, member: Member, pid: int) -> None:
+        """Enter the process id of a child that was forked by another."""
+        member.pid = member.view.pid = pid
+        member.row.set("pid", pid)
+        self._by_pid[pid] = member
 
     def remove(self, member: Member) -> None:
         """Strike out a child that was reaped."""
         del self._by_age[member.age]
-        del self._by_pid[member.pid]
+        self._by_pid.pop(member.pid, None)
 
     def get(self, age: int) -> Member | None:
         """Return the child of that age, None if it is gone."""
         return self._by_age.get(age)
+
+    def unborn(self) -> list[Member]:
+        """Return those of whom it is not known yet that they are there."""
+        return [member for member in self if not member.pid]
 
     def with_pid(self, pid: int) -> Member | None:
         """Return the child with that process id, None if it is none of ours."""

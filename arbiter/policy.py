@@ -12,6 +12,7 @@ from typing import Final
 
 from heeler.arbiter import events, retirement
 from heeler.arbiter.children import Child, Children, Life
+from heeler.arbiter.mold.pool import MOLD, MoldPool
 from heeler.arbiter.pool import UNPROVEN_BOOTS, Generation, Pool
 from heeler.plugins.exit_status import ExitStatus
 from heeler.workers import messages
@@ -72,7 +73,11 @@ class Policy:
         # A reload leaves a listener alone: it holds the clients' connections, and no code of the application.
         self.listeners: Final = Pool(LISTENER, limits.listeners, 0, self.children)
         watchers = Pool(WATCHER, limits.watchers, 0, self.children)
-        self._pools: Final[Mapping[str, Pool]] = {pool.role: pool for pool in (watchers, self.listeners, self.pool)}
+        self.molds: Final = MoldPool(limits.molds, self.children)
+        if limits.molds:
+            self.pool.may_boot = lambda generation: self.molds.ready(generation.number) is not None
+        pools = (watchers, self.molds, self.listeners, self.pool)
+        self._pools: Final[Mapping[str, Pool]] = {pool.role: pool for pool in pools}
         self._generations = 1
         self._coming_limits = limits
         self._rolling = False
@@ -286,7 +291,7 @@ class Policy:
         if generation is None:
             return
         generation.failed(now)
-        if generation is self.pool.coming and (is_final or generation.deaths >= BOOT_DEATHS):
+        if generation is self._pool_of(child).coming and (is_final or generation.deaths >= BOOT_DEATHS):
             self._give_up_coming(reason)
 
     def _boot_overdue(self, child: Child, now: float) -> None:
@@ -323,6 +328,7 @@ class Policy:
         self._log("info", "reload", None, generation=self._generations)
         beside = limits.workers if limits.surges and not at_once else 0
         self.pool.coming = Generation(self._generations, UNPROVEN_BOOTS if beside else 1, waits=at_once, beside=beside)
+        self.molds.coming = Generation(self._generations, first_boots=1)
         if at_once or self.phase is Phase.STARTING or not self.pool.target:
             self._commit(self.pool.coming)
 
@@ -348,7 +354,9 @@ class Policy:
 
     def _commit(self, generation: Generation) -> None:
         """The new generation has proven itself; the other slots follow one after another."""
-        self.pool.serving, self.pool.coming = generation, None
+        for pool in (self.pool, self.molds):
+            assert pool.coming is not None, "a generation is committed that nobody prepared"
+            pool.serving, pool.coming = pool.coming, None
         self.limits = self._coming_limits
         self.pool.max_surge = self.limits.max_surge
         self.pool.max_unavailable = self.limits.max_unavailable
@@ -357,7 +365,7 @@ class Policy:
         self._scale(self.limits.after_reload(self.pool.target))
 
     def _give_up_coming(self, reason: str) -> None:
-        coming, self.pool.coming = self.pool.coming, None
+        coming, self.pool.coming, self.molds.coming = self.pool.coming, None, None
         if coming is not None:
             self._reload_failed(coming.number, reason)
 
@@ -427,7 +435,7 @@ class Policy:
         """Drain it."""
         if not child.is_active:
             return
-        timeout_s = min(self.limits.graceful_timeout_s, at_most_s)
+        timeout_s = 0.0 if child.role == MOLD else min(self.limits.graceful_timeout_s, at_most_s)
         child.drain_by = now + timeout_s + KILL_MARGIN_S
         is_booting = child.life is Life.BOOTING
         child.kill_at = now + BOOTING_GRACE_S if is_booting else child.drain_by
@@ -502,11 +510,14 @@ class Policy:
     def _spawn(self, role: str, slot: int, generation: Generation, now: float) -> None:
         limits = self._limits_of(generation)
         deadline = now + limits.boot_timeout_s if limits.boot_timeout_s else None
+        mold = self.molds.ready(generation.number) if role == WORKER else None
         child = self.children.add(role, slot, generation.number, deadline)
-        self._do(events.Spawn(child.age, child.role, slot, generation.number, deadline))
+        parent = mold.age if mold is not None else None
+        self._do(events.Spawn(child.age, child.role, slot, generation.number, deadline, parent))
 
     def _limits_of(self, generation: Generation | None) -> events.Limits:
-        return self._coming_limits if generation and generation is self.pool.coming else self.limits
+        is_coming = generation is not None and generation in (self.pool.coming, self.molds.coming)
+        return self._coming_limits if is_coming else self.limits
 
     def _end_all(self) -> None:
         if not self._stays:

@@ -14,7 +14,7 @@ all of it is ready, and then the other one goes; or it goes itself, and nothing 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from heeler.arbiter.children import Child, Children, Life
@@ -123,6 +123,8 @@ class Pool:
         self.max_unavailable = max_unavailable
         self.serving = Generation(1, UNPROVEN_BOOTS)
         self.coming: Generation | None = None
+        self.may_boot: Callable[[Generation], bool] = lambda _: True
+        """Whether what a child of a generation needs for its boot is there."""
         self._children = children
         self._slots: dict[int, Slot] = {}
 
@@ -223,7 +225,7 @@ class Pool:
             booting = sum(
                 child.life is Life.BOOTING and child.generation == wish.generation.number for child in self._mine()
             )
-            if booting < wish.generation.boot_limit():
+            if booting < wish.generation.boot_limit() and self.may_boot(wish.generation):
                 yield wish
 
     def _wants(self) -> Iterator[Wish]:

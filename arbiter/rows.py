@@ -7,7 +7,12 @@ from typing import Final
 from heeler.arbiter import events
 from heeler.workers.scoreboard import Role, Row, Scoreboard, State
 
-ROLES: Final[Mapping[str, Role]] = {"worker": Role.WORKER, "listener": Role.LISTENER, "watcher": Role.WATCHER}
+ROLES: Final[Mapping[str, Role]] = {
+    "worker": Role.WORKER,
+    "listener": Role.LISTENER,
+    "watcher": Role.WATCHER,
+    "mold": Role.MOLD,
+}
 """The policy's names of roles, and the scoreboard's numbers."""
 
 _LEAST: Final = 64

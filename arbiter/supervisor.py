@@ -26,6 +26,9 @@ from heeler.arbiter.introductions import Introductions
 from heeler.arbiter.line import Line
 from heeler.arbiter.loans import Loans
 from heeler.arbiter.memory_watch import MemoryWatch
+from heeler.arbiter.mold import subreaper
+from heeler.arbiter.mold.pool import MOLD
+from heeler.arbiter.mold.subreaper import Subreaper
 from heeler.arbiter.policy import WATCHER, WORKER, Phase, Policy
 from heeler.arbiter.post_mortem import Cut, lost_with
 from heeler.arbiter.predecessor import Predecessor
@@ -38,7 +41,7 @@ from heeler.arbiter.signals import DRAIN, SignalQueue
 from heeler.arbiter.sockets import Sockets
 from heeler.arbiter.spawner import HANDED, Spawner, settle_memory
 from heeler.plugins.errors import HeelerError
-from heeler.workers.messages import Changed, Leaving, Message
+from heeler.workers.messages import Born, Changed, Leaving, Message
 from heeler.workers.scoreboard import BEAT_AT
 from heeler.workers.signals import STACKS
 from heeler.workers.sources import Listener
@@ -69,7 +72,15 @@ def limits_of(loaded: Loaded) -> events.Limits:
         workers_max=config.workers_max or math.inf,
         surges=config.reload_strategy == "surge",
         drain_delay_s=config.drain_delay,
+        molds=int(has_mold(loaded)),
     )
+
+
+def has_mold(loaded: Loaded) -> bool:
+    """Whether a mold loads the application for the workers."""
+    config = loaded.config
+    is_loadable = bool(loaded.application) and loaded.given is None
+    return bool(config.preload_app) and not config.reload and is_loadable and subreaper.is_possible()
 
 
 class Supervisor:
@@ -143,6 +154,7 @@ class Supervisor:
         self._exit: events.Exit | None = None
         self.cut = Cut()
         """What was cut since the stop began."""
+        self._adopts: Final = Subreaper.become() if has_mold(loaded) else None
         self._reexec: Final = Reexec(
             means,
             generations,
@@ -219,6 +231,8 @@ class Supervisor:
             self._close_channel(member)
         self._reexec.close()
         self._rows.board.close()
+        if self._adopts is not None:
+            self._adopts.close()
 
     # -- time
 
@@ -268,7 +282,7 @@ class Supervisor:
     def _hear(self, member: Member) -> None:
         """Take in all that a child has said."""
         try:
-            while (message := member.channel.receive()) is not None:
+            while member.channel.fileno() != -1 and (message := member.channel.receive()) is not None:
                 if isinstance(message, Leaving):
                     member.leaves = True
                     self._lend()
@@ -277,12 +291,16 @@ class Supervisor:
                         events.Log("info", "files changed", (("count", message.count), ("files", message.names)))
                     )
                     self._reload(at_once=True)
+                elif isinstance(message, Born):
+                    self._born(member, message.pid)
                 else:
                     self._step(events.Heard(member.age, message))
         except ValueError as error:
             self._generations.log(events.Log("warning", "unreadable message", (("pid", member.pid), ("reason", error))))
         except EOFError:
             self._close_channel(member)
+            if not member.pid:
+                self._lost(member)
 
     def _close_channel(self, member: Member) -> None:
         fd = member.channel.fileno()
@@ -292,14 +310,40 @@ class Supervisor:
 
     def _reap(self) -> None:
         """Wait for all that have ended. As process 1 this finds children of others too; they are none of ours."""
-        wanted = [member.pid for member in self._herd] if self._has_others else [-1]
+        self._hear_unborn()
+        wanted = [member.pid for member in self._herd if member.pid] if self._has_others else [-1]
         for pid in wanted:
             while ended := _wait(pid):
+                self._hear_unborn()  # who is gone may have been born a moment ago
                 member = self._herd.with_pid(ended[0])
                 if member is not None:
                     self._bury(member, ended[1])
                 else:
                     self._reexec.reaped(ended[0], _how(ended[1]))
+
+    # -- children that others fork
+
+    def _hear_unborn(self) -> None:
+        for member in self._herd.unborn():
+            self._hear(member)
+
+    def _born(self, member: Member, pid: int) -> None:
+        """A child that another was to fork says that it is there."""
+        if member.pid or self._herd.with_pid(pid) is not None or not _is_child(pid):
+            self._generations.log(events.Log("warning", "birth not believed", (("pid", pid),)))
+            if not member.pid:
+                self._lost(member)  # it notices, and ends
+            return
+        self._herd.born(member, pid)
+        self._enter(member)
+
+    def _lost(self, member: Member) -> None:
+        """Nobody has the other end of its channel: it was not forked, or died before it could say a word."""
+        self._close_channel(member)
+        self._herd.remove(member)
+        self._rows.give_back(member.row)
+        self._introductions.bury(member, self._herd)
+        self._step(events.Exited(member.age, "not forked"))
 
     def _bury(self, member: Member, status: int) -> None:
         if member.channel.fileno() != -1:
@@ -445,18 +489,27 @@ class Supervisor:
             self._exit = end
 
     def _spawn(self, spawn: events.Spawn) -> None:
+        settings = self._generations.of(spawn.generation)
         try:
-            member = self._spawner.spawn(spawn, self._generations.of(spawn.generation))
+            if spawn.parent is None:
+                member = self._spawner.spawn(spawn, settings)
+            else:
+                member = self._spawner.order(spawn, settings, self._herd.get(spawn.parent))
         except OSError as error:
             self._step(events.ForkFailed(spawn.age, error.strerror or str(error)))
             return
         self._herd.add(member)
         self._listening[member.channel.fileno()] = member
         self._poll.register(member.channel.fileno(), select.POLLIN)
+        self._introduce()
+        if member.pid:
+            self._enter(member)
+
+    def _enter(self, member: Member) -> None:
+        """Its process id is known."""
         if member.role == WORKER:
             self._server.WORKERS[member.pid] = member.view
-        self._introduce()
-        self._step(events.Forked(spawn.age, member.pid))
+        self._step(events.Forked(member.age, member.pid))
 
     def _introduce(self) -> None:
         was_behind = self._introductions.is_behind
@@ -474,8 +527,14 @@ class Supervisor:
     def _kill(self, age: int, number: signal.Signals) -> None:
         """A child is ours until it is reaped, so its process id cannot be another's."""
         member = self._herd.get(age)
-        if member is not None:
+        if member is None:
+            return
+        if member.pid:
             os.kill(member.pid, number)
+        elif number == signal.SIGKILL:
+            self._lost(member)
+        elif number in (STACKS, signal.SIGABRT) and member.parent is not None and member.parent.role == MOLD:
+            self._kill(member.parent.age, number)  # it was to fork it, and has not
 
     def _workers_changed(self, new: int, old: int | None) -> None:
         self._server.num_workers = new
@@ -496,6 +555,15 @@ class Supervisor:
         self._signals.close_descriptors()
         self._reexec.close_in_child()
         self._close_in_child()
+
+
+def _is_child(pid: int) -> bool:
+    """Whether it is a process that this one may wait for, and nobody has yet."""
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _wait(pid: int) -> tuple[int, int] | None:

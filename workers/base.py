@@ -84,6 +84,26 @@ class Worker(Accepting):
         """
 
     @classmethod
+    def mend(cls) -> None:
+        """Put right what `patch`, or the import of the application, has made and a fork breaks: an event loop, a hub.
+
+        Process: a worker forked from the mold, where `patch` was called before; instead of that.
+        """
+
+    @classmethod
+    def load_application(cls, target: str) -> Application:
+        """Import the application.
+
+        Process: the worker, or the mold.
+
+        Raises:
+            BaseException: it is not there, is of a kind that the class does not serve, or its import fails.
+        """
+        application = load(target, any_kind=not cls.interfaces)
+        check_pair(target, application.interface, cls.name or cls.__name__, cls.interfaces)
+        return application
+
+    @classmethod
     def workers_for(cls, cpus: float) -> int:
         """Return how many workers make use of so many CPUs, for `workers = auto`; `cpus` may be less than 1.
 
@@ -181,7 +201,10 @@ class Worker(Accepting):
         self._signals.install()
         self.sources = [ChannelSource(self.boot.channel, self._obey), signals]
         at_fork.let_go_in_children(self._signals.handlers, self._held)
-        type(self).patch()
+        if self.boot.molded is None:
+            type(self).patch()
+        else:
+            type(self).mend()
         self.call_hook("post_fork", self.boot.server, self)
         privileges.drop(self.config.user, self.config.group, self.config.initgroups)
         orphan.ask_for_notice()
@@ -220,13 +243,10 @@ class Worker(Accepting):
         return True
 
     def _load(self) -> Application:
-        cls = type(self)
         try:
-            application = load(self.boot.application, any_kind=not cls.interfaces)
-            check_pair(self.boot.application, application.interface, cls.name or cls.__name__, cls.interfaces)
+            return type(self).load_application(self.boot.application)
         except BaseException as error:  # whatever an import raises
             return self.stand_in(error)
-        return application
 
     @final
     def stand_in(self, error: BaseException) -> Application:
@@ -243,11 +263,9 @@ class Worker(Accepting):
 
     def _boot_failed(self, error: BaseException) -> ExitStatus:
         """Tell the arbiter why; return the status to exit with."""
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]  # a nursery, or a task group, is around what happened in it
-        status = ExitStatus.APP_LOAD if isinstance(error, AppLoadError) else ExitStatus.BOOT
-        self.boot.channel.send(messages.BootFailed(int(status), _told(error)))
-        return status
+        failed = boot_failure(error)
+        self.boot.channel.send(failed)
+        return ExitStatus(failed.exit_status)
 
     @final
     def begin_drain(self, drain: Drain) -> None:
@@ -448,6 +466,14 @@ class Worker(Accepting):
     @override
     def __str__(self) -> str:
         return f"worker {self.slot} (pid {self.pid})"
+
+
+def boot_failure(error: BaseException) -> messages.BootFailed:
+    """Return what the arbiter is told of a boot that ended so."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]  # a nursery, or a task group, is around what happened in it
+    status = ExitStatus.APP_LOAD if isinstance(error, AppLoadError) else ExitStatus.BOOT
+    return messages.BootFailed(int(status), _told(error))
 
 
 def _told(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from heeler.plugins.config import Config
 from heeler.workers.application import Application
@@ -9,6 +10,9 @@ from heeler.workers.channel import Channel
 from heeler.workers.logs import Logs
 from heeler.workers.scoreboard import Row
 from heeler.workers.sources import Listener
+
+if TYPE_CHECKING:
+    from heeler.workers.base import Worker
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +22,8 @@ class Boot:
     Args:
         config: the settings in force.
         application: the application as it was named.
-        given: the application itself, where a program gave it and not its name.
+        given: the application itself, where a program gave it and not its name, or it was loaded before the fork.
+        molded: the class of a worker that the mold has forked, which has patched what it patches; else None.
         slot: which worker this is, from 1; its replacement has the same.
         generation: counts reloads, from 1.
         age: counts children since the start, from 1.
@@ -42,3 +47,4 @@ class Boot:
     logs: Logs
     server: object
     given: Application | None = None
+    molded: "type[Worker] | None" = None

@@ -34,11 +34,19 @@ class EventletWorker(GreenWorker):
 
         eventlet.monkey_patch()
 
+    @classmethod
+    @override
+    def mend(cls) -> None:
+        from eventlet import hubs
+
+        hubs.use_hub(hubs.get_default_hub())  # its poller would be shared by all workers
+
     @override
     def open_hub(self) -> None:
         from eventlet import greenthread, hubs
 
-        if self.age == (1 if self.boot.listeners else 2):  # who has no sockets to listen on comes after a listener
+        # A mold comes before the first worker, and so does a listener.
+        if self.age == 1 + (self.boot.molded is not None) + (not self.boot.listeners):
             event(self.log, logging.WARNING, "worker class deprecated", worker_class=self.name, instead="gevent")
         self._hub: Any = hubs.get_hub()
         self._renew_hub = functools.partial(hubs.use_hub, hubs.get_default_hub())

@@ -25,6 +25,13 @@ class GeventWorker(GreenWorker):
         with contextlib.suppress(ImportError):
             _patch_psycopg2()
 
+    @classmethod
+    @override
+    def mend(cls) -> None:
+        import gevent
+
+        gevent.reinit()  # what the application's import has had a hub for goes on in each worker
+
     @override
     def open_hub(self) -> None:
         import gevent

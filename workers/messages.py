@@ -182,6 +182,40 @@ class Changed:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Fork:
+    """Arbiter to mold: have a worker forked from you.
+
+    Args:
+        age: its name.
+        slot: its place.
+        generation: of the code and the settings.
+        page: its page of the scoreboard.
+        addresses: of the listening sockets it accepts from, as `Address.parse` reads them.
+        numbers: of those, as of `Listener`.
+        fds: its end of the channel, then the listening sockets.
+    """
+
+    age: int
+    slot: int
+    generation: int
+    page: int
+    addresses: tuple[str, ...] = ()
+    numbers: tuple[int, ...] = ()
+    fds: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Born:
+    """Child that was not forked by the arbiter, to it: I am there, and your child by now.
+
+    Args:
+        pid: its process id.
+    """
+
+    pid: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Complete:
     """New arbiter to old: I serve with all my workers. This and what follows is said in a re-exec, by any version."""
 
@@ -227,6 +261,8 @@ Message = (
     | Leave
     | Listen
     | Changed
+    | Fork
+    | Born
     | Complete
     | TakeOver
     | TakenOver
@@ -235,13 +271,13 @@ Message = (
 )
 _BY_NAME: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Message)}
 
-MAX_FDS = 64
-"""The most descriptors that one message brings."""
+MAX_FDS = 253
+"""The most descriptors that one message brings: of more the kernel will not hear (SCM_MAX_FD)."""
 
 
 def fds_of(message: Message) -> tuple[int, ...]:
     """Return the descriptors that travel with `message`."""
-    return message.fds if isinstance(message, Attach | Join | Listen | Lend) else ()
+    return message.fds if isinstance(message, Attach | Join | Listen | Lend | Fork) else ()
 
 
 def encode(message: Message) -> bytes:

@@ -32,7 +32,7 @@ def _find_prctl() -> Callable[..., int] | None:
     return found
 
 
-_PRCTL: Final = _find_prctl()
+prctl: Final = _find_prctl()
 """Found when this is imported: a worker that has given up root may not be allowed to read Python's own files."""
 
 
@@ -46,7 +46,7 @@ def ask_for_notice() -> bool:
         False where the system has no such thing (macOS), or this Python cannot ask for it. Then only
         end-of-file on the channel tells, and a worker that is stuck in the application outlives its arbiter.
     """
-    return _PRCTL is not None and NOTICE is not None and _PRCTL(_PR_SET_PDEATHSIG, int(NOTICE), 0, 0, 0) == 0
+    return prctl is not None and NOTICE is not None and prctl(_PR_SET_PDEATHSIG, int(NOTICE), 0, 0, 0) == 0
 
 
 def set_limit(seconds: float) -> None:

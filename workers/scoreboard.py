@@ -49,6 +49,7 @@ class Role(enum.IntEnum):
     WORKER = 1
     LISTENER = 2
     WATCHER = 3
+    MOLD = 4
 
 
 class Reexec(enum.IntEnum):
@@ -92,7 +93,7 @@ class Field:
 FIELDS: Final = (
     Field("state", "fact", "0 free, 1 booting, 2 ready, 3 draining, 4 gone"),
     Field("pid", "fact", "process id; 0 before the fork"),
-    Field("role", "fact", "1 worker, 2 listener, 3 watcher"),
+    Field("role", "fact", "1 worker, 2 listener, 3 watcher, 4 mold"),
     Field("slot", "fact", "which worker this is, from 1; its replacement has the same"),
     Field("generation", "fact", "counts reloads, from 1"),
     Field("age", "fact", "counts children since the start, from 1"),

@@ -11,5 +11,8 @@ import socket
 
 Socket = socket.socket
 poll = select.poll
+fork = os.fork
+waitpid = os.waitpid
+close = os.close
 read = os.read
 write = os.write

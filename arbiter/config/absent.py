@@ -53,7 +53,6 @@ _GRAMMAR: Final = "what RFC 9112 says to refuse is refused, since two servers ma
 
 ABSENT: Final[tuple[Absent, ...]] = (
     Absent("spew", ("--spew",), "there is no tracing of every line; use `python -m trace` or py-spy", switch=True),
-    _later("preload_app", ("--preload",), "loading the application before the fork is", switch=True),
     _nothing("worker_tmp_dir", ("--worker-tmp-dir",), "heartbeats are words in shared memory, not files"),
     _nothing("tmp_upload_dir", (), "it is read nowhere in Gunicorn either; see `spool_dir`"),
     _nothing("default_proc_name", (), "see `proc_name`"),

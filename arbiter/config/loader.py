@@ -21,6 +21,7 @@ from heeler.arbiter.config.program import Program
 from heeler.arbiter.config.static_interface import foresee
 from heeler.arbiter.config.table import SETTINGS
 from heeler.arbiter.config.worker_count import Choice, settle
+from heeler.arbiter.mold import subreaper
 from heeler.plugins.balancer import load_balancer
 from heeler.plugins.config import Config, Value
 from heeler.plugins.errors import ConfigError, PluginError, PluginInvalid, UsageError
@@ -140,7 +141,7 @@ class Sources:
             check_pair(config.app, interface, plugin.name, found.interfaces, in_program=self.program is not None)
         _check_reload(config, given)
         config, choice = settle(config, lambda cpus: found.becomes(interface or "", config.threads).workers_for(cpus))
-        notes += _unmeasured(config) + _check_scaler(config)
+        notes += _unmeasured(config) + _check_scaler(config) + _not_preloaded(config, given)
         words = () if self.needs_application else read.words
         return Loaded(config, config.app or "", plugin, found, SETTINGS + own, notes, words, self, given, choice)
 
@@ -249,6 +250,21 @@ def _unmeasured(config: Config) -> tuple[str, ...]:
         return ()
     source = config.source("max_worker_memory")
     return (f"max_worker_memory ({source}): this system does not tell the {config.worker_memory_kind} of a process",)
+
+
+def _not_preloaded(config: Config, given: Application | None) -> tuple[str, ...]:
+    """Return a line where the application is to be loaded before the fork, and is not."""
+    if not config.preload_app:
+        return ()
+    if config.reload:
+        reason = "with `reload` each worker loads the application"
+    elif given is not None:
+        reason = "the application was given as an object, and is loaded"
+    elif not subreaper.is_possible():
+        reason = "this system lets no process adopt others; each worker loads the application"
+    else:
+        return ()
+    return (f"preload_app ({config.source('preload_app')}): {reason}",)
 
 
 def _check_reload(config: Config, given: Application | None) -> None:

@@ -252,11 +252,15 @@ class Server:
 
     def worker_pids(self) -> list[int]:
         """Return the arbiter's living children that serve requests."""
-        return [pid for pid in processes.children_of(self.pid) if not _is(pid, "listener", "watcher")]
+        return [pid for pid in processes.children_of(self.pid) if not _is(pid, "listener", "watcher", "mold")]
 
     def listener_pids(self) -> list[int]:
         """Return the arbiter's living children that accept connections for others."""
         return [pid for pid in processes.children_of(self.pid) if _is(pid, "listener")]
+
+    def mold_pids(self) -> list[int]:
+        """Return the arbiter's living children from which workers are forked."""
+        return [pid for pid in processes.children_of(self.pid) if _is(pid, "mold")]
 
     def log(self, start: int = 0) -> str:
         """Return what the server has written to stderr, from the byte `start` on."""

@@ -62,7 +62,7 @@ def test_wrong_command_line(folder: pathlib.Path, argv: list[str], status: int, 
         ({"HEELER_WORKRES": "3"}, 78, "(environment HEELER_WORKRES): no such setting; did you mean HEELER_WORKERS"),
         ({"HEELER_CMD_ARGS": "--bnd x"}, 2, "unknown option --bnd; did you mean --bind"),
         ({"HEELER_CMD_ARGS": "'"}, 2, "environment HEELER_CMD_ARGS: No closing quotation"),
-        ({"HEELER_PRELOAD_APP": "1"}, 78, "not in this version yet"),
+        ({"HEELER_CERTFILE": "x"}, 78, "not in this version yet"),
     ],
 )
 def test_wrong_environment(folder: pathlib.Path, variables: dict[str, str], status: int, message: str) -> None:
@@ -78,7 +78,7 @@ def test_wrong_environment(folder: pathlib.Path, variables: dict[str, str], stat
         ("workerz = 4", "heeler: error: workerz (heeler.conf.py:1): no such setting; did you mean workers"),
         ("workers = 'many'", "heeler: error: workers = 'many' (heeler.conf.py:1): not an integer >= 1"),
         ("workers = 2\nbind = [", "heeler: error: (heeler.conf.py:2): SyntaxError: '[' was never closed"),
-        ("preload_app = True", "heeler: error: preload_app = True (heeler.conf.py:1): loading the application before"),
+        ("certfile = 'x'", "heeler: error: certfile = 'x' (heeler.conf.py:1): TLS is not in this version yet"),
         ("def post_fork(): pass", "(heeler.conf.py:1): takes other arguments than the 2"),
         ("config = 'x'", "a config module cannot name another"),
     ],
@@ -241,7 +241,7 @@ threads = 1
 timeout = 30
 keepalive = 2
 worker_tmp_dir = "/dev/shm"
-preload_app = False
+preload_app = True
 daemon = False
 raw_env = ["STAGE=test"]
 umask = 0o007

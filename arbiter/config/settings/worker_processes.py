@@ -1,6 +1,6 @@
 """Settings of the worker processes."""
 
-from heeler.plugins.parse import choice, integer, memory, optional, seconds
+from heeler.plugins.parse import boolean, choice, integer, memory, optional, seconds
 from heeler.plugins.setting import Setting
 
 
@@ -103,6 +103,18 @@ WORKER_PROCESSES = (
         cli=("--threads",),
         metavar="INT",
         example="4",
+    ),
+    Setting(
+        "preload_app",
+        boolean,
+        False,
+        "Load the application once, in a process of its own, the mold, from which the workers are forked: they share"
+        " its memory, and boot at once. With `reload`, each worker loads it, as ever.",
+        "Worker processes",
+        cli=("--preload",),
+        flag=True,
+        reloadable=False,
+        gunicorn="The arbiter loads it there, and a reload keeps the old code; here a reload makes a new mold.",
     ),
     Setting(
         "worker_connections",

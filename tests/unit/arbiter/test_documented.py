@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import heeler.arbiter
 import heeler.arbiter.listener
+import heeler.arbiter.mold
 import heeler.arbiter.watcher
 import heeler.workers
 from heeler.arbiter import children, policy, succession
@@ -20,7 +21,8 @@ _POSITION = {"_log": 1, "event": 2, "Log": 1}
 
 
 def _phrases() -> Iterator[str]:
-    packages = (heeler.arbiter, heeler.arbiter.listener, heeler.arbiter.watcher, heeler.workers)
+    roles = (heeler.arbiter.listener, heeler.arbiter.mold, heeler.arbiter.watcher)
+    packages = (heeler.arbiter, *roles, heeler.workers)
     folders = [folder for package in packages for folder in package.__path__]
     for path in (path for folder in folders for path in pathlib.Path(folder).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -1178,3 +1178,94 @@ def test_a_change_during_a_stop_changes_nothing() -> None:
     assert at_once(arena) == []
     arena.exits(1, 2)
     assert ending(arena.done) is ExitStatus.OK
+
+
+# -- molds
+
+
+def parents(actions: list[events.Action]) -> list[tuple[str, int, int | None]]:
+    """The (role, generation, parent) of the children that are to be forked."""
+    return [(each.role, each.generation, each.parent) for each in actions if isinstance(each, events.Spawn)]
+
+
+def molded(workers: int = 2) -> Arena:
+    """A server whose mold (1) is ready, and so are its workers (2, ...)."""
+    arena = Arena(workers=workers, molds=1)
+    assert parents(arena.done) == [("mold", 1, None)]
+    assert parents(arena.ready(1)) == [("worker", 1, 1)] * workers
+    arena.ready(*range(2, 2 + workers))
+    return arena
+
+
+def reload(arena: Arena) -> list[events.Action]:
+    """Somebody reloads."""
+    return arena.step(events.Reload(arena.limits))
+
+
+def test_a_reload_makes_a_mold_of_the_new_code_first() -> None:
+    """Its workers come from it, one to prove it; then the old mold goes, and at once, since it serves nobody."""
+    arena = molded()
+    assert parents(reload(arena)) == [("mold", 2, None)]
+    assert parents(arena.ready(4)) == [("worker", 2, 4)]
+    committed = arena.ready(5)
+    assert "committed" in steps(committed)
+    assert sent(committed)[1] == messages.Stop(0.0, last=False)
+    assert parents(arena.exits(1)) == []
+    assert killed(arena.after(KILL_MARGIN_S)) == []
+
+
+def test_code_that_does_not_load_fails_in_its_mold() -> None:
+    """The old mold and all workers stay, and what dies later comes from the old mold."""
+    arena = molded()
+    reload(arena)
+    failed = arena.step(events.Heard(4, messages.BootFailed(3, "Traceback\nNameError: x")))
+    assert {"mold boot failed", "reload failed"} <= set(phrases(failed))
+    assert sent(failed) == {}
+    arena.exits(4, how="exit 3")
+    assert parents(arena.exits(2, how="signal SIGSEGV")) == [("worker", 1, 1)]
+    assert parents(arena.after(100.0)) == []
+
+
+def test_a_mold_that_hangs_in_its_import_fails_the_reload() -> None:
+    """At boot_timeout it writes its stacks, and the old code serves on."""
+    arena = molded()
+    reload(arena)
+    overdue = arena.after(60.0)
+    assert aborted(overdue) == [4]
+    assert "reload failed" in phrases(overdue)
+    assert arena.policy.pool.coming is None
+
+
+def test_a_mold_that_cannot_load_ends_the_first_start() -> None:
+    """With the application's own words, as a worker's failure does."""
+    arena = Arena(workers=2, molds=1)
+    arena.step(events.Heard(1, messages.BootFailed(3, "NameError: x")))
+    (end,) = [each for each in arena.exits(1, how="exit 3") if isinstance(each, events.Exit)]
+    assert (end.status, end.text) == (3, "NameError: x")
+
+
+def test_a_mold_that_is_killed_is_replaced_and_nobody_else() -> None:
+    """A worker that dies meanwhile waits for the next mold."""
+    arena = molded()
+    assert parents(arena.exits(1, how="signal SIGKILL")) == [("mold", 1, None)]
+    assert parents(arena.exits(2, how="signal SIGKILL")) == []
+    assert parents(arena.ready(4)) == [("worker", 1, 4)]
+
+
+def test_a_reload_that_is_superseded_takes_its_mold_along() -> None:
+    """The mold of the reload before is stopped, in its boot as well."""
+    arena = molded()
+    reload(arena)
+    again = reload(arena)
+    assert parents(again) == [("mold", 3, None)]
+    assert 4 in sent(again)
+
+
+def test_a_stop_does_not_wait_for_a_mold() -> None:
+    """A mold has nothing to finish: one that hangs is killed long before graceful_timeout."""
+    arena = molded()
+    stopping = arena.step(events.StopAsked(quick=False))
+    assert sent(stopping)[1] == messages.Stop(0.0, last=True)
+    arena.exits(2, 3)
+    assert killed(arena.after(KILL_MARGIN_S)) == [1]
+    assert ending(arena.exits(1, how="signal SIGKILL")) is ExitStatus.OK

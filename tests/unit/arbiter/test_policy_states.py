@@ -41,10 +41,15 @@ class World(RuleBasedStateMachine):
         self.reloads: dict[int, str] = {}
         """How each reload stands, by its number."""
 
-    @initialize(workers=strategies.integers(1, 6), spare=_SPARE, delay_s=strategies.sampled_from([0.0, 1.0, 20.0]))
-    def begin(self, workers: int, spare: tuple[int | None, int], delay_s: float) -> None:
+    @initialize(
+        workers=strategies.integers(1, 6),
+        spare=_SPARE,
+        delay_s=strategies.sampled_from([0.0, 1.0, 20.0]),
+        molds=strategies.integers(0, 1),
+    )
+    def begin(self, workers: int, spare: tuple[int | None, int], delay_s: float, molds: int) -> None:
         """Start a server."""
-        self.delay_s = delay_s
+        self.delay_s, self.molds = delay_s, molds
         self.policy = Policy(self.limits(workers, spare))
         self.step(events.Begin())
 
@@ -60,6 +65,7 @@ class World(RuleBasedStateMachine):
             min_lifetime_s=_LEAST_S,
             surges=surges,
             drain_delay_s=self.delay_s,
+            molds=self.molds,
         )
 
     def step(self, event: events.Event) -> None:
@@ -75,12 +81,14 @@ class World(RuleBasedStateMachine):
         match action:
             case events.Log(_, "worker retires", fields):
                 self.check_age(dict(fields))
-            case events.Spawn(age, _, slot, generation):
+            case events.Spawn(age, role, slot, generation):
                 assert self.policy.phase in (Phase.STARTING, Phase.SERVING), "forked in a stop"
-                assert 1 <= slot <= max(self.policy.pool.target, self.beside())
                 assert generation in (self.policy.pool.serving.number, self.newest()), "old code was forked"
                 self.alive[age] = action
-                self.check_surge(slot)
+                if role == "worker":
+                    assert 1 <= slot <= max(self.policy.pool.target, self.beside())
+                    self.check_surge(slot)
+                    self.check_parent(generation, action.parent)
                 self.pending.append(events.Forked(age, 5000 + age))
             case events.Send(age, messages.Stop()):
                 if self.policy.phase is Phase.SERVING and before[age] is Life.READY:
@@ -119,11 +127,28 @@ class World(RuleBasedStateMachine):
             living = sum(child.age not in self.sent_away for slot_mates in slots for child in slot_mates)
             assert living <= pool.target + most - slots.count([]), "more children than the surge allows"
 
+    def check_parent(self, generation: int, parent: int | None) -> None:
+        """Where there are molds, a worker is forked from one that lives, is ready, and has its generation's code."""
+        mold = None if parent is None else self.policy.children.get(parent)
+        assert (mold is not None) == bool(self.molds)
+        if mold is not None:
+            assert (mold.role, mold.generation, mold.life) == ("mold", generation, Life.READY)
+
+    def check_mold(self, mold: Child) -> None:
+        """A mold that serves goes only when another takes its place, or its generation is over."""
+        molds = self.policy.molds
+        wanted = [each.number for each in (molds.serving, molds.coming) if each is not None]
+        successor = molds.ready(mold.generation)
+        assert mold.generation not in wanted or (successor is not None and successor.age > mold.age)
+
     def check_replaced(self, age: int) -> None:
         """Who serves is drained only once another serves in its place, or as many as may be missing are."""
         pool = self.policy.pool
         child = self.policy.children.get(age)
         assert child is not None
+        if child.role == "mold":
+            self.check_mold(child)
+            return
         ready = [other for other in self.policy.children.with_role("worker") if other.life is Life.READY]
         missing = set(range(1, pool.target + 1)) - {other.slot for other in ready}
         if child.slot > pool.target:
@@ -275,7 +300,7 @@ class World(RuleBasedStateMachine):
     def is_calm(self) -> bool:
         """Whether all is as it is wanted."""
         pool = self.policy.pool
-        served = {child.slot for child in self.policy.children if child.life is Life.READY}
+        served = {child.slot for child in self.policy.children.with_role("worker") if child.life is Life.READY}
         return served == set(range(1, pool.target + 1)) and pool.coming is None and pool.is_uniform()
 
     @rule(seconds=strategies.sampled_from([0.01, 0.5, 3.0, 40.0]))
@@ -320,10 +345,16 @@ class World(RuleBasedStateMachine):
             assert sum(child.life is Life.BOOTING for child in here) <= 2
 
     @invariant()
+    def molds_are_few(self) -> None:
+        """There is one mold for each generation that is wanted, and one more at most that is being replaced."""
+        active = [child for child in self.policy.children.with_role("mold") if child.is_active]
+        assert len(active) <= 2 * self.molds
+
+    @invariant()
     def nobody_serves_for_ever(self) -> None:
         """Who has reached its lifetime, jitter and all, is about to be replaced, idle or not."""
         if self.policy.phase is Phase.SERVING:
-            for child in self.policy.children:
+            for child in self.policy.children.with_role("worker"):
                 if child.life is Life.READY and child.ready_at is not None:
                     served_s = self.now - child.ready_at - self.overslept_s
                     assert child.retire or served_s < _LIFETIME_S * 1.1

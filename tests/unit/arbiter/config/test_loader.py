@@ -151,8 +151,6 @@ def test_kubernetes_service_called_heeler_does_no_harm(tmp_path: pathlib.Path) -
 @pytest.mark.parametrize(
     ("given", "passes"),
     [
-        ("preload_app = False", True),
-        ("preload_app = True", False),
         ("certfile = None", True),
         ("certfile = '/x.pem'", False),
         ("worker_tmp_dir = '/dev/shm'", True),
@@ -212,7 +210,7 @@ def test_gunicorn_name_of_a_setting_that_is_there(tmp_path: pathlib.Path) -> Non
     ("argv", "passes"),
     [
         (["--no-control-socket", "--http-parser", "fast", "--worker-tmp-dir", "/dev/shm"], True),
-        (["--preload"], False),
+        (["--preload"], True),
         (["--reload", "--reload-engine", "inotify", "--reload-extra-file", "x.html"], True),
         (["--certfile", "x.pem", "--keyfile", "x.key"], False),
         (["--limit-request-field_size", "100", "--log-file", "-", "--pid", "x.pid", "--no-sendfile"], True),
@@ -455,3 +453,10 @@ def test_chdir_comes_first_on_the_module_path(tmp_path: pathlib.Path) -> None:
     config = settings(tmp_path, "--chdir", "site", "--pythonpath", "lib").config
     assert config.chdir == str(tmp_path / "site")
     assert sys.path[:2] == [str(tmp_path / "site"), str(tmp_path / "lib")]
+
+
+def test_preload_says_where_it_has_no_effect(tmp_path: pathlib.Path) -> None:
+    """With `reload` each worker loads the application: a line says so, and names where it was asked for."""
+    (note,) = settings(tmp_path, "--preload", "--reload").notes
+    assert note == "preload_app (command line): with `reload` each worker loads the application"
+    assert settings(tmp_path, "--preload").notes == ()

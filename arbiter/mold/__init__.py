@@ -1,0 +1,1 @@
+"""The mold: loads the application once, and has workers forked from itself."""
