@@ -45,11 +45,13 @@ class Child:
         slot: its place; a replacement has the same.
         generation: which reload's code and settings it boots.
         boot_deadline: when it must be ready; None is never.
+        parent: the child that forks it; None where the arbiter does.
         pid: 0 until the fork.
         ready_at: when it said so; None before.
         retire: why it is to be replaced now; empty if it is not.
         retire_at: when it is to be replaced; None is never.
         wish: why it has asked to be replaced, where that was too soon.
+        is_warm: whether it is to become a mold once it has drained.
         makes_room: whether it drains before its replacement is there, where there is no room for both.
         interrupt_at: when it is interrupted, having been told to quit.
         kill_at: when it is killed unless it is gone by then.
@@ -61,12 +63,14 @@ class Child:
     slot: int
     generation: int
     boot_deadline: float | None = None
+    parent: int | None = None
     pid: int = 0
     life: Life = Life.BOOTING
     ready_at: float | None = None
     retire: str = ""
     retire_at: float | None = None
     wish: messages.Retire | None = None
+    is_warm: bool = False
     makes_room: bool = False
     interrupt_at: float | None = None
     kill_at: float | None = None
@@ -118,10 +122,12 @@ class Children:
         self._by_slot: dict[tuple[str, int], list[Child]] = {}
         self._newest = 0
 
-    def add(self, role: str, slot: int, generation: int, boot_deadline: float | None) -> Child:
+    def add(
+        self, role: str, slot: int, generation: int, boot_deadline: float | None, parent: int | None = None
+    ) -> Child:
         """Enter a child that is about to be forked."""
         self._newest += 1
-        child = Child(self._newest, role, slot, generation, boot_deadline)
+        child = Child(self._newest, role, slot, generation, boot_deadline, parent)
         self._by_age[child.age] = child
         self._by_slot.setdefault((role, slot), []).append(child)
         return child

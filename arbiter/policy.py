@@ -12,7 +12,7 @@ from typing import Final
 
 from heeler.arbiter import events, retirement
 from heeler.arbiter.children import Child, Children, Life
-from heeler.arbiter.mold.pool import MOLD, MoldPool
+from heeler.arbiter.mold.pool import MOLD, SLOT, MoldPool, is_promised
 from heeler.arbiter.pool import UNPROVEN_BOOTS, Generation, Pool
 from heeler.plugins.exit_status import ExitStatus
 from heeler.workers import messages
@@ -37,6 +37,9 @@ BOOT_DEATHS: Final = 2
 WORKER: Final = "worker"
 LISTENER: Final = "listener"
 WATCHER: Final = "watcher"
+
+REFORK: Final = "refork_after"
+"""Why a worker is replaced that becomes a mold, and those whose mold is not the newest."""
 
 
 class Phase(enum.Enum):
@@ -187,6 +190,8 @@ class Policy:
                 self._boot_failed(child, status, text, now)
             case messages.Retire():
                 self._asks_to_retire(child, message, now)
+            case messages.Warm():
+                self._warm(child, now)
             case _:
                 self._log("warning", "unexpected message", child, message=type(message).__name__)
 
@@ -206,8 +211,16 @@ class Policy:
             self._enter(Phase.SERVING)
             self._do(events.Serving(worker_class))
         self._log("info", "worker ready", child)
+        if child.role == MOLD and child.parent is not None:
+            self._renew(child, now)
         if generation is not None and generation is self.pool.coming and self.pool.has_come(generation):
             self._commit(generation)
+
+    def _renew(self, mold: Child, now: float) -> None:
+        """A worker has become a mold: have the others replaced by what is forked from it."""
+        for worker in self.children.with_role(WORKER):
+            if worker.generation == mold.generation:
+                self._asks_to_retire(worker, messages.Retire(REFORK), now)
 
     def _asks_to_retire(self, child: Child, why: messages.Retire, now: float) -> None:
         if child.life is not Life.READY or child.retire or child.wish is not None:
@@ -215,16 +228,37 @@ class Policy:
         assert child.ready_at is not None, "a child is ready since when?"
         not_before = retirement.not_before(child.ready_at, why.reason, self.limits)
         if now >= not_before:
-            self._retire(child, why)
+            self._retire(child, why, now)
             return
         child.wish = why
         child.retire_at = min(not_before, child.retire_at or not_before)
         least_s = round(not_before - child.ready_at, 3)
         self._log("warning", "worker retires too soon", child, **retirement.told(why), min_worker_lifetime=least_s)
 
-    def _retire(self, child: Child, why: messages.Retire) -> None:
+    def _retire(self, child: Child, why: messages.Retire, now: float) -> None:
         child.retire, child.retire_at = why.reason, None
         self._log("info", "worker retires", child, **retirement.told(why))
+        if child.is_warm and self._may_refork(child):
+            self._promote(child, now)
+
+    def _warm(self, child: Child, now: float) -> None:
+        """A worker is warm: have it replaced, and become the next mold once it has drained."""
+        if child.life is Life.READY and not child.retire and self._may_refork(child):
+            child.is_warm = True
+            self._asks_to_retire(child, messages.Retire(REFORK), now)
+
+    def _may_refork(self, child: Child) -> bool:
+        """Whether it comes from the newest mold, and nothing is under way that makes another."""
+        mold = self.molds.ready(self.pool.serving.number)
+        is_current = mold is not None and child.parent == mold.age
+        return is_current and self.pool.coming is None and not self.molds.is_promised()
+
+    def _promote(self, child: Child, now: float) -> None:
+        # Its replacement boots first, then it drains; then the mold boots.
+        longest_s = 2 * self.limits.boot_timeout_s + self.limits.graceful_timeout_s
+        deadline = now + longest_s if self.limits.boot_timeout_s else None
+        heir = self.children.add(MOLD, SLOT, child.generation, deadline, child.age)
+        self._do(events.Spawn(heir.age, MOLD, SLOT, heir.generation, deadline, child.age))
 
     def _boot_failed(self, child: Child, status: int, text: str, now: float) -> None:
         """The child says that trying again would not help."""
@@ -245,7 +279,9 @@ class Policy:
     def _exited(self, child: Child, how: str, cut: int, now: float) -> None:
         self.children.remove(child)
         self._cut = self._cut or (cut > 0 and self.phase is Phase.STOPPING)
-        if child.life is Life.BOOTING:
+        if is_promised(child):
+            self._log("warning", "refork failed", child, how=how)
+        elif child.life is Life.BOOTING:
             self._log("error", "worker died in its boot", child, how=how)
             self._failed_to_boot(child, f"died in its boot: {how}", now)
         elif child.life is Life.READY:
@@ -481,7 +517,7 @@ class Policy:
             elif child.life is Life.BOOTING and child.boot_deadline is not None and now >= child.boot_deadline:
                 self._boot_overdue(child, now)
             elif child.replace_at is not None and now >= child.replace_at:
-                self._retire(child, child.wish or retirement.old_age(child, now))
+                self._retire(child, child.wish or retirement.old_age(child, now), now)
 
     # -- bring about what is wanted
 
@@ -511,8 +547,8 @@ class Policy:
         limits = self._limits_of(generation)
         deadline = now + limits.boot_timeout_s if limits.boot_timeout_s else None
         mold = self.molds.ready(generation.number) if role == WORKER else None
-        child = self.children.add(role, slot, generation.number, deadline)
         parent = mold.age if mold is not None else None
+        child = self.children.add(role, slot, generation.number, deadline, parent)
         self._do(events.Spawn(child.age, child.role, slot, generation.number, deadline, parent))
 
     def _limits_of(self, generation: Generation | None) -> events.Limits:

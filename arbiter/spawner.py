@@ -1,6 +1,5 @@
 """Forks a child, and takes it from the fork to its own main."""
 
-import functools
 import gc
 import logging
 import os
@@ -187,7 +186,7 @@ def _main(role: str, loaded: Loaded, boot: Boot) -> int:
     if role == LISTENER:
         return ListenerRole(boot).main()
     if role == MOLD:
-        return MoldRole(boot, loaded.worker_class, functools.partial(live, WORKER, loaded, boot.logs)).main()
+        return MoldRole(boot, loaded.worker_class, lambda born, bear: live(born, loaded, boot.logs, bear)).main()
     if loaded.config.reload:
         project = Project.of(loaded.config, str(loaded.sources.directory), sys.path)
         if role == WATCHER:

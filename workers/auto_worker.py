@@ -32,6 +32,7 @@ class AutoWorker(Worker):
     """
 
     name = "auto"
+    can_refork: ClassVar[bool] = True
     interfaces: ClassVar[frozenset[str]] = frozenset({"wsgi", "asgi"})
     settings: ClassVar[tuple[Setting, ...]] = (*ASGI_SETTINGS, LOOP)
     """Those of every class that it may become."""

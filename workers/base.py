@@ -73,6 +73,8 @@ class Worker(Accepting):
     """Modules that must be installed; checked before any fork."""
     ready_after_setup: ClassVar[bool] = True
     """False where `run` calls `announce` itself, once it can serve: for loops that can be entered only once."""
+    can_refork: ClassVar[bool] = False
+    """Whether a process that has served can become a mold: it has one thread, no hub and no event loop."""
     tally_class: ClassVar[type[Tally]] = Tally
     """What counts its requests; another one where several threads count."""
 
@@ -130,6 +132,8 @@ class Worker(Accepting):
         self.ppid = os.getppid()
         self.application: Application | None = None
         self.quota: Final = Quota(boot.config.max_requests, boot.config.max_requests_jitter, boot.slot)
+        self.warmth: Final = Quota(_requests_to_warm(type(self), boot), 0, boot.slot)
+        self._promotion: messages.Fork | None = None
         self.scales: Final = Scales(boot.config.worker_memory_kind, boot.config.max_worker_memory)
         self.last_response_ns = 0
         """When the last response was complete, CLOCK_MONOTONIC."""
@@ -200,6 +204,7 @@ class Worker(Accepting):
         self._signals.wake(signals)
         self._signals.install()
         self.sources = [ChannelSource(self.boot.channel, self._obey), signals]
+        self._held.append(signals)
         at_fork.let_go_in_children(self._signals.handlers, self._held)
         if self.boot.molded is None:
             type(self).patch()
@@ -290,6 +295,8 @@ class Worker(Accepting):
                 source.read()
         self.close_listeners()
         self.teardown()
+        if self._promotion is not None and self.boot.promote is not None and not drain.last:
+            self.boot.promote(self._promotion)
         return drain.status
 
     # -- the heartbeat
@@ -373,6 +380,8 @@ class Worker(Accepting):
                 self._borrow(message)
             case messages.TakeBack(numbers):
                 self._give_back(numbers)
+            case messages.Fork():
+                self._promotion = message
             case _:
                 event(self.log, logging.WARNING, "message ignored", slot=self.slot, message=type(message).__name__)
 
@@ -466,6 +475,12 @@ class Worker(Accepting):
     @override
     def __str__(self) -> str:
         return f"worker {self.slot} (pid {self.pid})"
+
+
+def _requests_to_warm(cls: type[Worker], boot: Boot) -> int:
+    """Return after how many requests a worker is to become a mold; 0 is never."""
+    counts = boot.config.refork_after if cls.can_refork and boot.promote is not None else ()
+    return counts[min(boot.reforks, len(counts) - 1)] if counts else 0
 
 
 def boot_failure(error: BaseException) -> messages.BootFailed:

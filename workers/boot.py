@@ -1,10 +1,11 @@
 """What the arbiter gives a worker at its fork."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from heeler.plugins.config import Config
+from heeler.workers import messages
 from heeler.workers.application import Application
 from heeler.workers.channel import Channel
 from heeler.workers.logs import Logs
@@ -22,6 +23,8 @@ class Boot:
     Args:
         config: the settings in force.
         application: the application as it was named.
+        reforks: how many workers have become molds, one after another, before the fork.
+        promote: has this worker forked as a mold, where it can be.
         given: the application itself, where a program gave it and not its name, or it was loaded before the fork.
         molded: the class of a worker that the mold has forked, which has patched what it patches; else None.
         slot: which worker this is, from 1; its replacement has the same.
@@ -48,3 +51,5 @@ class Boot:
     server: object
     given: Application | None = None
     molded: "type[Worker] | None" = None
+    reforks: int = 0
+    promote: "Callable[[messages.Fork], None] | None" = None

@@ -183,7 +183,7 @@ class Changed:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fork:
-    """Arbiter to mold: have a worker forked from you.
+    """Arbiter to mold: have a worker forked from you. To a worker: have a mold forked from you, once you have drained.
 
     Args:
         age: its name.
@@ -202,6 +202,11 @@ class Fork:
     addresses: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
     fds: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Warm:
+    """Worker to arbiter: I have served as many requests as a worker is to serve before it becomes a mold."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -262,6 +267,7 @@ Message = (
     | Listen
     | Changed
     | Fork
+    | Warm
     | Born
     | Complete
     | TakeOver

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from heeler.plugins.errors import RemoteProtocolError, RequestTimeout
+from heeler.workers import messages
 from heeler.workers.access_entry import SEEN_TO, AccessEntry
 from heeler.workers.http.request import Request
 from heeler.workers.logs import event
@@ -63,7 +64,8 @@ class Reporter:
         self._errors = logs.error
         self._access = logs.access
         self._post_request = worker.config.post_request
-        self.is_watched = bool(self._access or self._post_request or worker.quota.is_limited)
+        is_counted = worker.quota.is_limited or worker.warmth.is_limited
+        self.is_watched = bool(self._access or self._post_request or is_counted)
         """Whether `report` is wanted for responses without a fault too."""
 
     def report(
@@ -87,6 +89,8 @@ class Reporter:
             self.log(request, response, peer, environ, duration_ns)
         if self._worker.quota.count_down():
             self._worker.retire("max_requests")
+        if self._worker.warmth.count_down():
+            self._worker.boot.channel.send(messages.Warm())
 
     def log(
         self,

@@ -238,8 +238,10 @@ class SignalSource(Source):
 
     @override
     def close(self) -> None:
-        os.close(self.reader)
-        os.close(self.writer)
+        if self.reader != -1:
+            unpatched.close(self.reader)
+            unpatched.close(self.writer)
+            self.reader = self.writer = -1
 
     def wake(self) -> None:
         """Make it readable. Process: the worker, in a signal handler."""

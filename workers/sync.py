@@ -6,7 +6,7 @@ import time
 import traceback
 import types
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
 from typing_extensions import override
 
@@ -29,6 +29,7 @@ class SyncWorker(ReactorWorker):
     """Runs each request in the loop itself."""
 
     name = "sync"
+    can_refork: ClassVar[bool] = True
     keeps_connections = False
 
     @override

@@ -140,6 +140,7 @@ class Sources:
         if not (again and config.reload):
             check_pair(config.app, interface, plugin.name, found.interfaces, in_program=self.program is not None)
         _check_reload(config, given)
+        _check_refork(config, plugin, found)
         config, choice = settle(config, lambda cpus: found.becomes(interface or "", config.threads).workers_for(cpus))
         notes += _unmeasured(config) + _check_scaler(config) + _not_preloaded(config, given)
         words = () if self.needs_application else read.words
@@ -255,7 +256,8 @@ def _unmeasured(config: Config) -> tuple[str, ...]:
 def _not_preloaded(config: Config, given: Application | None) -> tuple[str, ...]:
     """Return a line where the application is to be loaded before the fork, and is not."""
     if not config.preload_app:
-        return ()
+        source = config.source("refork_after")
+        return (f"refork_after ({source}): it takes preload_app",) if config.refork_after else ()
     if config.reload:
         reason = "with `reload` each worker loads the application"
     elif given is not None:
@@ -265,6 +267,17 @@ def _not_preloaded(config: Config, given: Application | None) -> tuple[str, ...]
     else:
         return ()
     return (f"preload_app ({config.source('preload_app')}): {reason}",)
+
+
+def _check_refork(config: Config, plugin: Plugin, found: "type[Worker]") -> None:
+    """Refuse to make molds of workers that cannot become one.
+
+    Raises:
+        ConfigError: the class has threads, a hub or an event loop.
+    """
+    if config.refork_after and not found.can_refork:
+        reason = f"a worker of the class {plugin.name!r} cannot become a mold; one of `sync` can"
+        raise ConfigError("refork_after", config.source("refork_after"), reason, config.refork_after)
 
 
 def _check_reload(config: Config, given: Application | None) -> None:

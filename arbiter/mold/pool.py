@@ -13,7 +13,7 @@ from heeler.arbiter.children import Child, Children, Life
 from heeler.arbiter.pool import Pool, Wish
 
 MOLD: Final = "mold"
-_SLOT: Final = 1
+SLOT: Final = 1
 
 
 class MoldPool(Pool):
@@ -32,6 +32,10 @@ class MoldPool(Pool):
         serving = [child for child in self._of(generation) if child.life is Life.READY]
         return max(serving, key=lambda child: child.age, default=None)
 
+    def is_promised(self) -> bool:
+        """Whether some worker is about to become a mold."""
+        return any(is_promised(child) for child in self._mine())
+
     @override
     def surplus(self) -> list[Child]:
         """Return the molds from which nothing will be forked: their code is gone, or there is a newer one."""
@@ -46,11 +50,20 @@ class MoldPool(Pool):
     def _wants(self) -> Iterator[Wish]:
         wanted = [self.serving, self.coming] if self.target else []
         for generation in wanted:
-            if generation is not None and not any(child.is_active for child in self._of(generation.number)):
-                yield Wish(_SLOT, generation)
+            if generation is not None and not any(_counts(child) for child in self._of(generation.number)):
+                yield Wish(SLOT, generation)
 
     def _of(self, generation: int) -> list[Child]:
         return [child for child in self._mine() if child.generation == generation]
+
+
+def is_promised(child: Child) -> bool:
+    """Whether it is a mold that a worker is to become once it has drained: it may take long, and may never be."""
+    return child.role == MOLD and child.parent is not None and child.life is Life.BOOTING
+
+
+def _counts(child: Child) -> bool:
+    return child.is_active and not is_promised(child)
 
 
 def _is_older(child: Child, other: Child | None) -> bool:

@@ -4,6 +4,7 @@ It serves nobody, and holds no socket but its channel: those of a worker come wi
 What is the application's is loaded as the user that the workers run as, and by the worker class's rules.
 """
 
+import dataclasses
 import faulthandler
 import gc
 import logging
@@ -15,6 +16,8 @@ from typing import Final, NoReturn
 
 from heeler.arbiter import forking, signals
 from heeler.arbiter.mold import birth, threads
+from heeler.arbiter.mold.pool import MOLD
+from heeler.arbiter.policy import WORKER
 from heeler.arbiter.server_view import Hooks, WorkerView
 from heeler.plugins.exit_status import ExitStatus
 from heeler.workers import at_fork, messages, orphan, privileges, unpatched
@@ -27,8 +30,8 @@ from heeler.workers.logs import event
 from heeler.workers.scoreboard import BEAT_AT, State
 from heeler.workers.sources import Listener
 
-Live = Callable[[Callable[[], Boot]], NoReturn]
-"""Lives as a worker, with what the function makes for it; this is called in the new process, before all else."""
+Live = Callable[[str, Callable[[], Boot]], NoReturn]
+"""Lives in a role, with what the function makes for it; this is called in the new process, before all else."""
 
 
 class MoldRole:
@@ -37,7 +40,7 @@ class MoldRole:
     Args:
         boot: what the arbiter gives a child at its fork.
         worker_class: of the workers.
-        live: the life of a worker.
+        live: the life of a worker, or of the next mold.
     """
 
     def __init__(self, boot: Boot, worker_class: type[Worker], live: Live) -> None:
@@ -59,6 +62,7 @@ class MoldRole:
             The exit status of the process.
         """
         # Signals stay as they are right after a fork: those that end a mold do so even in the midst of an import.
+        faulthandler.disable()  # in one that was a worker, it would think that all is as it has left it
         faulthandler.enable(file=2, all_threads=True)  # the arbiter aborts one that is stuck
         at_fork.let_go_in_children((), [self._boot.channel])
         try:
@@ -75,16 +79,21 @@ class MoldRole:
             self._boot.row.words[BEAT_AT] = time.monotonic_ns()
             if poll.poll(math.ceil(self._beat_s * 1000)):
                 self._hear()
-        forking.run_exit_handlers()
+        if not self._boot.config.refork_after:  # else the next mold has what this one has made
+            forking.run_exit_handlers()
         return ExitStatus.OK
 
     def _load(self) -> None:
-        config = self._boot.config
-        self._class.patch()
+        config, given = self._boot.config, self._boot.given
+        if given is None:
+            self._class.patch()
         privileges.drop(config.user, config.group, config.initgroups)
         orphan.ask_for_notice()
-        self._application = self._class.load_application(self._boot.application)
+        self._application = given or self._class.load_application(self._boot.application)
         self._chosen = self._class.becomes(self._application.interface or "", config.threads)
+        if config.refork_after and not self._chosen.can_refork:
+            note = f"refork_after: a worker of the class {self._chosen.name!r} cannot become a mold"
+            event(self._log, logging.WARNING, "setting without effect", note=note)
 
     def _settle(self) -> None:
         """Put what was loaded out of the collectors' sight, so that they do not write to it: workers share it."""
@@ -142,7 +151,7 @@ class MoldRole:
             self._tell_threads()
             view = WorkerView(order.age, order.slot, order.generation, boot.config, boot.logs.worker)
             Hooks(boot.logs).call(boot.config, "pre_fork", boot.server, view)
-            birth.bear(lambda mask: self._live(lambda: self._born(order, sockets, mask)))
+            birth.bear(lambda mask: self._live(WORKER, lambda: self._born(order, sockets, mask)))
         except OSError as error:  # the arbiter finds that nobody has the other end of the channel
             event(boot.logs.error, logging.ERROR, "fork failed", slot=order.slot, reason=error.strerror)
         finally:
@@ -175,4 +184,25 @@ class MoldRole:
             server=self._boot.server,
             given=self._application,
             molded=self._chosen,
+            reforks=self._boot.reforks,
+            promote=self._promote,
         )
+
+    def _promote(self, order: messages.Fork) -> None:
+        """Have the next mold forked. Process: a worker, at the end of its life."""
+        sock = unpatched.Socket(fileno=order.fds[0])
+        try:
+            names, others = threads.besides_this()
+            if names or others:
+                event(self._log, logging.WARNING, "refork refused", threads=", ".join(names), unnamed=others)
+                return
+            birth.bear(lambda mask: self._live(MOLD, lambda: self._reborn(order, sock, mask)))
+        except OSError as error:
+            event(self._boot.logs.error, logging.ERROR, "fork failed", slot=order.slot, reason=error.strerror)
+        finally:
+            sock.close()
+
+    def _reborn(self, order: messages.Fork, sock: unpatched.Socket, mask: set[int]) -> Boot:
+        """Return what a mold is born with that was a worker. Process: that mold, right after the fork."""
+        born = self._born(order, [sock], mask)
+        return dataclasses.replace(born, reforks=self._boot.reforks + 1, molded=None, promote=None)

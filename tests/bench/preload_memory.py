@@ -25,6 +25,8 @@ from support.sites import ADMIN_PASSWORD, make_site_folder
 CASES = {
     "each worker loads": (),
     "preload": ("--preload",),
+    "preload, refork after 50": ("--preload", "--refork-after", "50,0"),
+    "preload, refork after 25 and 75 more": ("--preload", "--refork-after", "25,75,0"),
 }
 PATHS = ("/admin/", "/admin/notes/note/", "/admin/notes/note/add/", "/admin/auth/user/", "/admin/auth/user/1/change/")
 CLIENTS = 8
@@ -67,6 +69,9 @@ def measured(workers: int, requests: int) -> Iterator[Row]:
                 server.wait_for_log("worker ready", workers)
                 ready = pool_mib(server.pid)
                 ask(server.url, requests)
+                # Each time one becomes a mold, and then all are replaced.
+                reforks = options[-1].count(",") if len(options) > 1 else 0
+                server.wait_for_log("worker exited", reforks * (1 + workers), timeout_s=60)
                 yield Row(name, ready, pool_mib(server.pid))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from heeler.plugins.conformance.server import StartError
 from support import processes, readable
-from support.client import get
+from support.client import Client, get
 from support.reexec import Line
 from support.server import WORKER_CLASSES, Server, heeler
 
@@ -385,3 +385,75 @@ def test_the_application_is_loaded_as_the_user_of_the_workers() -> None:
         assert serving(server)[0] == "first"
         (line,) = (server.directory / "loads.txt").read_text().splitlines()
         assert int(line.split()[1]) == (65534 if other else os.getuid())
+
+
+WARMING = """\
+import os, tempfile
+
+WARM = []
+KEPT = tempfile.TemporaryDirectory()
+
+def app(environ, start_response):
+    if environ["PATH_INFO"] == "/warm":
+        WARM.append(os.getpid())
+    start_response("200 OK", [])
+    return [" ".join(map(str, [os.path.isdir(KEPT.name), *WARM])).encode()]
+"""
+
+
+@pytest.mark.parametrize("worker_class", ["sync", "auto"])
+def test_a_warm_worker_becomes_the_next_mold(worker_class: str) -> None:
+    """After so many requests: all workers have then what it has made, and it was replaced first."""
+    options = ("-k", worker_class, "-w", "2", "--preload", "--refork-after", "3,2,0")
+    with Server("app:app", *options, files={"app.py": WARMING}) as server:
+        server.wait_for_log("worker ready", 2)
+        (mold,) = server.mold_pids()
+        first = _warm_up(server, 3)
+        server.wait_for_log("worker ready", 5)  # one for the warm one, two from the new mold
+        server.wait_for_log("worker exited", 3)
+        assert processes.wait_ended([mold], END_S) == []
+        (second_mold,) = server.mold_pids()
+        assert get(server.address, "/").body.split() == [b"True", *[str(first).encode()] * 3]
+        held = _kinds(second_mold)
+        _warm_up(server, 2)
+        server.wait_for_log("worker ready", 8)
+        server.wait_for_log("worker exited", 6)
+        assert processes.wait_ended([second_mold], END_S) == []
+        (third_mold,) = server.mold_pids()
+        assert _kinds(third_mold) == held, "each mold leaves its descriptors to the next"
+        assert held.count("socket") == 1
+        assert server.log().count("worker retires") == 6
+        server.signal(signal.SIGTERM)
+        server.wait_for_log("stopped")
+
+
+def _warm_up(server: Server, requests: int) -> int:
+    """Have one worker serve that many requests, over one connection; return its process id."""
+    with Client(server.address) as client:
+        for _ in range(requests):
+            pid = client.request("GET", "/warm").body.split()[-1]
+    return int(pid)
+
+
+def test_a_worker_with_threads_becomes_no_mold() -> None:
+    """What its threads hold, no other process would ever let go of: it ends, and the mold that there is stays."""
+    app = WARMING.replace(
+        "WARM.append(os.getpid())", "threading.Thread(target=threading.Event().wait, daemon=True).start()"
+    )
+    options = ("-w", "1", "--preload", "--refork-after", "1")
+    with Server("app:app", *options, files={"app.py": "import threading\n" + app}) as server:
+        (mold,) = server.mold_pids()
+        get(server.address, "/warm")
+        server.wait_for_log("refork refused threads=")
+        server.wait_for_log("refork failed")
+        server.wait_for_log("worker exited")
+        assert server.mold_pids() == [mold]
+        assert get(server.address, "/").status == 200
+
+
+@pytest.mark.parametrize("worker_class", ["thread", "gevent", "eventlet", "asyncio"])
+def test_a_class_that_cannot_refork_says_so(worker_class: str) -> None:
+    """Before anything is bound."""
+    done = heeler("hello:app", "-k", worker_class, "--preload", "--refork-after", "10")
+    assert done.status == 78
+    assert f"a worker of the class '{worker_class}' cannot become a mold" in done.stderr

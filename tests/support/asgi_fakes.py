@@ -111,6 +111,7 @@ class FakeWorker:
         logs = types.SimpleNamespace(error=logging.getLogger("heeler.error"), access=self.heard)
         self.boot = types.SimpleNamespace(logs=logs)
         self.quota = types.SimpleNamespace(is_limited=False, count_down=lambda: False)
+        self.warmth = self.quota
         self.tally = self.heard
         self.slot = 3
         self.keep_alive = True

@@ -25,6 +25,14 @@ def _scaler(value: object) -> object:
     raise ValueError("neither a name nor a function; `busy` is one of the names")
 
 
+def _reforks(value: object) -> object:
+    given = value.split(",") if isinstance(value, str) and value.strip() else value
+    counts = [integer(0)(each) for each in (given if isinstance(given, list | tuple) else [given])] if given else []
+    if 0 in counts[:-1] or counts == [0]:
+        raise ValueError("not numbers of requests, of which the last may be 0")
+    return tuple(counts)
+
+
 WORKER_PROCESSES = (
     Setting(
         "workers",
@@ -115,6 +123,20 @@ WORKER_PROCESSES = (
         flag=True,
         reloadable=False,
         gunicorn="The arbiter loads it there, and a reload keeps the old code; here a reload makes a new mold.",
+    ),
+    Setting(
+        "refork_after",
+        _reforks,
+        (),
+        "With `preload_app`: after how many requests a worker becomes the next mold, so that what it has loaded and"
+        " made since is shared too. The second number is for workers of that mold, and so on; the last one holds for"
+        " all further ones, unless it is 0: then there are none. Without it there are none at all. For the class `sync`"
+        " alone.",
+        "Worker processes",
+        cli=("--refork-after",),
+        metavar="INT,INT,...",
+        example="50,1000,0",
+        gunicorn="Gunicorn has none.",
     ),
     Setting(
         "worker_connections",

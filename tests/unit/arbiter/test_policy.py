@@ -1269,3 +1269,50 @@ def test_a_stop_does_not_wait_for_a_mold() -> None:
     arena.exits(2, 3)
     assert killed(arena.after(KILL_MARGIN_S)) == [1]
     assert ending(arena.exits(1, how="signal SIGKILL")) is ExitStatus.OK
+
+
+def warm(arena: Arena, age: int) -> list[events.Action]:
+    """A worker has served as many requests as it takes."""
+    return arena.step(events.Heard(age, messages.Warm()))
+
+
+def test_a_warm_worker_is_replaced_and_becomes_the_next_mold() -> None:
+    """Its replacement is ready before it drains; then all workers are replaced by some that the new mold forks."""
+    arena = molded()
+    assert parents(warm(arena, 2)) == [("mold", 1, 2), ("worker", 1, 1)]
+    assert 2 in sent(arena.ready(5))
+    renewed = arena.ready(4)
+    assert sent(renewed)[1] == messages.Stop(0.0, last=False)
+    assert [phrase for phrase in phrases(renewed) if phrase == "worker retires"] == ["worker retires"] * 2
+    assert parents(arena.exits(2)) == [("worker", 1, 4)]
+
+
+def test_one_worker_becomes_a_mold_at_a_time() -> None:
+    """Neither a second one, nor one of an older mold, nor one in a reload."""
+    arena = molded()
+    warm(arena, 2)
+    assert parents(warm(arena, 3)) == []
+    arena.ready(5)
+    arena.ready(4)
+    assert parents(warm(arena, 3)) == []
+    other = molded()
+    reload(other)
+    assert parents(warm(other, 2)) == []
+
+
+def test_a_warm_worker_that_becomes_no_mold_changes_nothing() -> None:
+    """It has died in its drain: the mold that there is serves on, and another may become warm."""
+    arena = molded()
+    warm(arena, 2)
+    arena.ready(5)
+    arena.exits(2, how="signal SIGKILL")
+    assert "refork failed" in phrases(arena.exits(4, how="not forked"))
+    assert parents(arena.after(100.0)) == []
+    assert parents(warm(arena, 3)) == [("mold", 1, 3), ("worker", 1, 1)]
+
+
+def test_nobody_waits_for_a_mold_that_a_worker_is_to_become() -> None:
+    """The mold dies meanwhile: another is made at once, since the worker needs it for its replacement."""
+    arena = molded()
+    warm(arena, 2)
+    assert parents(arena.exits(1, how="signal SIGKILL")) == [("mold", 1, None)]

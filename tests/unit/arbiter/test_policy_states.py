@@ -218,6 +218,12 @@ class World(RuleBasedStateMachine):
 
     @precondition(lambda self: self.alive)
     @rule(data=strategies.data())
+    def warms(self, data: strategies.DataObject) -> None:
+        """A child says that it may become a mold, wherever it comes from."""
+        self.step(events.Heard(self.some(data), messages.Warm()))
+
+    @precondition(lambda self: self.alive)
+    @rule(data=strategies.data())
     def fails_to_boot(self, data: strategies.DataObject) -> None:
         """A child says that it cannot boot; it is about to end, and may be killed if it does not."""
         age = self.some(data)
@@ -346,9 +352,10 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def molds_are_few(self) -> None:
-        """There is one mold for each generation that is wanted, and one more at most that is being replaced."""
+        """There is one mold for each generation that is wanted, and one at most that a worker is to become."""
         active = [child for child in self.policy.children.with_role("mold") if child.is_active]
-        assert len(active) <= 2 * self.molds
+        assert len(active) <= 3 * self.molds
+        assert sum(child.parent is not None and child.life is Life.BOOTING for child in active) <= 1
 
     @invariant()
     def nobody_serves_for_ever(self) -> None:

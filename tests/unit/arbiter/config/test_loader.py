@@ -460,3 +460,21 @@ def test_preload_says_where_it_has_no_effect(tmp_path: pathlib.Path) -> None:
     (note,) = settings(tmp_path, "--preload", "--reload").notes
     assert note == "preload_app (command line): with `reload` each worker loads the application"
     assert settings(tmp_path, "--preload").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "parsed"), [("50,1000,0", (50, 1000, 0)), ("20", (20,)), ("", ()), ("0", None), ("5,0,5", None)]
+)
+def test_refork_after_is_a_list_of_numbers(tmp_path: pathlib.Path, given: str, parsed: tuple[int, ...] | None) -> None:
+    """Of which the last may be 0: there are no further molds then."""
+    argv = ("--preload", "-k", "sync", "--refork-after", given)
+    if parsed is None:
+        assert "not numbers of requests" in refused(tmp_path, *argv)
+    else:
+        assert settings(tmp_path, *argv).config.refork_after == parsed
+
+
+def test_refork_takes_a_mold(tmp_path: pathlib.Path) -> None:
+    """Without `preload_app` it has no effect, and a line says so."""
+    (note,) = settings(tmp_path, "-k", "sync", "--refork-after", "20").notes
+    assert note == "refork_after (command line): it takes preload_app"
