@@ -42,8 +42,13 @@ def serving(server: Server) -> tuple[str, int, int, int]:
     return version, int(loaded_by), int(pid), int(parent)
 
 
-@pytest.mark.parametrize("dispatch", ["kernel", "reuseport", "connection", "request"])
-@pytest.mark.parametrize("worker_class", WORKER_CLASSES)
+@pytest.mark.parametrize(
+    ("worker_class", "dispatch"),
+    [
+        *((name, "kernel") for name in WORKER_CLASSES),
+        *(("thread", "reuseport"), ("gevent", "connection"), ("sync", "request"), ("asyncio", "request")),
+    ],
+)
 def test_workers_serve_what_the_mold_has_loaded(worker_class: str, dispatch: str) -> None:
     """In each worker class and dispatch the application is loaded once, by the mold; workers are the arbiter's."""
     options = ("-k", worker_class, "--dispatch", dispatch, "-w", "2", "--preload")
@@ -167,8 +172,10 @@ def test_more_workers_come_from_the_mold_and_fewer_leave_it() -> None:
         assert loads(server) == server.mold_pids()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM])
-@pytest.mark.parametrize("is_stuck", [False, True])
+@pytest.mark.parametrize(
+    ("number", "is_stuck"),
+    [(signal.SIGINT, False), (signal.SIGQUIT, False), (signal.SIGTERM, True), (signal.SIGINT, True)],
+)
 def test_every_stop_ends_the_mold(number: signal.Signals, is_stuck: bool) -> None:
     """TERM, INT and QUIT, also where the mold does not move."""
     with Server("app:app", "-w", "1", "--preload", files={"app.py": FIRST}) as server:
