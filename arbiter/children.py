@@ -53,7 +53,7 @@ class Child:
         wish: why it has asked to be replaced, where that was too soon.
         is_warm: whether it is to become a mold once it has drained.
         makes_room: whether it drains before its replacement is there, where there is no room for both.
-        interrupt_at: when it is interrupted, having been told to quit.
+        interrupt_at: when it is interrupted, having been told to quit, or aborted, having been told to show its stacks.
         kill_at: when it is killed unless it is gone by then.
         drain_by: for a child stopped in its boot: its `kill_at` should it turn out to serve.
     """

@@ -260,8 +260,15 @@ class Interrupt:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ShowStacks:
+    """The child is to write its stacks, in C code: SIGABRT follows."""
+
+    age: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Abort:
-    """SIGABRT: the child is to write its stacks and end."""
+    """SIGABRT: the child is to say what it was stuck in, and to end."""
 
     age: int
 
@@ -345,6 +352,7 @@ Action = (
     | Send
     | Terminate
     | Interrupt
+    | ShowStacks
     | Abort
     | Kill
     | Log

@@ -19,6 +19,10 @@ from heeler.workers import messages
 
 ABORT_GRACE_S: Final = 2.0
 """From SIGABRT to SIGKILL: time to write the stacks."""
+
+STACKS_S: Final = 0.1
+"""From the signal that has a child write its stacks to SIGABRT. A signal that comes while the main thread has not
+handled another is given to some other thread of the child, and wakes the main one from no system call."""
 QUIT_GRACE_S: Final = 2.0
 """From `Quit` to SIGKILL."""
 INTERRUPT_GRACE_S: Final = 0.25
@@ -493,9 +497,10 @@ class Policy:
         self._do(events.Send(child.age, messages.Quit()))
 
     def _abort(self, child: Child, now: float) -> None:
-        """Have it write its stacks."""
+        """Have it write its stacks, and end."""
         self._end(child, now + ABORT_GRACE_S)
-        self._do(events.Abort(child.age))
+        child.interrupt_at = now + STACKS_S
+        self._do(events.ShowStacks(child.age))
 
     def _end(self, child: Child, kill_at: float | None) -> None:
         if child.life is not Life.ENDING:
@@ -513,7 +518,7 @@ class Policy:
                 self._do(events.Kill(child.age))
             elif child.interrupt_at is not None and now >= child.interrupt_at:
                 child.interrupt_at = None
-                self._do(events.Interrupt(child.age))
+                self._do((events.Abort if child.life is Life.ENDING else events.Interrupt)(child.age))
             elif child.life is Life.BOOTING and child.boot_deadline is not None and now >= child.boot_deadline:
                 self._boot_overdue(child, now)
             elif child.replace_at is not None and now >= child.replace_at:

@@ -12,8 +12,9 @@ from typing import Final, Literal
 from heeler.arbiter.events import Log
 from heeler.workers import messages
 
-MARGIN_S: Final = 2.0
-"""Beyond `boot_timeout`: the new arbiter finds out by itself that its workers hang, and tells more of it."""
+MARGIN_S: Final = 4.0
+"""Beyond `boot_timeout`: the new arbiter finds out by itself that its workers hang, kills them where they do not end
+within 2 s, and tells more of it."""
 END_S: Final = 5.0
 """From TERM to KILL for one that serves nobody; one that does has `graceful_timeout` besides."""
 

@@ -450,8 +450,9 @@ class Supervisor:
                 self._kill(age, signal.SIGTERM)
             case events.Interrupt(age):
                 self._kill(age, signal.SIGQUIT)
-            case events.Abort(age):
+            case events.ShowStacks(age):
                 self._kill(age, STACKS)  # it writes them to the error log
+            case events.Abort(age):
                 self._kill(age, signal.SIGABRT)
             case events.Kill(age):
                 self._kill(age, signal.SIGKILL)

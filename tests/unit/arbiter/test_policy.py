@@ -14,6 +14,7 @@ from heeler.arbiter.policy import (
     KILL_MARGIN_S,
     QUIT_GRACE_S,
     REPEAT_S,
+    STACKS_S,
     Phase,
     Policy,
 )
@@ -74,8 +75,8 @@ def killed(actions: list[events.Action]) -> list[int]:
 
 
 def aborted(actions: list[events.Action]) -> list[int]:
-    """Who is to write its stacks."""
-    return [action.age for action in actions if isinstance(action, events.Abort)]
+    """Who is to write its stacks, and to end."""
+    return [action.age for action in actions if isinstance(action, events.ShowStacks)]
 
 
 def phrases(actions: list[events.Action]) -> list[str]:
@@ -161,6 +162,16 @@ def test_a_hang_in_the_first_boot_ends_the_server_at_the_deadline() -> None:
     assert killed(actions) == [2]
     assert killed(arena.after(ABORT_GRACE_S)) == [1]
     assert ending(arena.exits(1, 2, how="signal SIGKILL")) is ExitStatus.BOOT
+
+
+def test_abrt_comes_once_the_other_signal_is_handled() -> None:
+    """Two at a time may go to two threads, and the main one sleeps on in its system call."""
+    arena = Arena(workers=2, boot_timeout_s=5.0)
+    arena.ready(1)
+    assert aborted(arena.after(5.0)) == [2]
+    assert arena.after(STACKS_S / 2) == []
+    assert arena.after(STACKS_S / 2) == [events.Abort(2)]
+    assert killed(arena.after(ABORT_GRACE_S - STACKS_S)) == [2]
 
 
 def test_a_fork_that_is_refused_is_tried_again_later() -> None:

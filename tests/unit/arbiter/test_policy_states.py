@@ -99,6 +99,8 @@ class World(RuleBasedStateMachine):
             case events.Interrupt(age):
                 assert age in self.orders and age in self.alive, "interrupted without being told to quit"
             case events.Abort(age):
+                assert age in self.orders and age in self.alive, "aborted without being told to show its stacks"
+            case events.ShowStacks(age):
                 self.orders[age] = self.now + ABORT_GRACE_S
             case events.Kill(age):
                 assert age not in self.killed, "killed twice"
