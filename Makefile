@@ -34,7 +34,7 @@ serve: $(VENV)/.serve
 # Tests marked `alone` measure time or memory: they run first, one by one. pytest's status 5 says that none was chosen.
 test: $(VENV)/.dev
 	@alone=0; $(BIN)/python -m pytest -m "alone and not soak" $(ARGS) || alone=$$?; \
-	rest=0; $(BIN)/python -m pytest -n $(JOBS) -m "not alone and not soak" $(ARGS) || rest=$$?; \
+	rest=0; $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not alone and not soak" $(ARGS) || rest=$$?; \
 	case "$$alone $$rest" in "0 0"|"0 5"|"5 0") ;; *) echo "the tests failed" >&2; exit 1;; esac
 
 # Ends with an error, too, where there is no Python 2.7 and so nothing was run.
