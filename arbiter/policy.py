@@ -366,7 +366,7 @@ class Policy:
         self._coming_limits = limits
         self._do(events.ReloadStep("under_way", self._generations))
         self._log("info", "reload", None, generation=self._generations)
-        beside = limits.workers if limits.surges and not at_once else 0
+        beside = limits.after_reload(self.pool.target) if limits.surges and not at_once else 0
         self.pool.coming = Generation(self._generations, UNPROVEN_BOOTS if beside else 1, waits=at_once, beside=beside)
         self.molds.coming = Generation(self._generations, first_boots=1)
         if at_once or self.phase is Phase.STARTING or not self.pool.target:

@@ -725,6 +725,23 @@ def test_a_surge_brings_its_own_number_of_workers() -> None:
     assert steps(arena.exits(3, 4, 5)) == ["done"]
 
 
+@pytest.mark.parametrize(("before", "coming"), [(4, 4), (1, 1), (8, 6)])
+def test_a_surge_brings_as_many_as_the_load_wants(before: int, coming: int) -> None:
+    """Where the number follows the load, that many come beside the old ones, within the new bounds; not `workers`."""
+    arena = surging(2, workers_min=1, workers_max=8)
+    arena.step(events.ScaleTo(before))
+    arena.ready(*(age for age, life in arena.lives().items() if life is Life.BOOTING))
+    arena.exits(*(age for age, life in arena.lives().items() if life is Life.STOPPING))
+    arena.step(events.Reload(dataclasses.replace(arena.limits, workers_max=6)))
+    new: set[int] = set()
+    while booting := [child.age for child in arena.policy.children if child.life is Life.BOOTING]:
+        assert sent(arena.ready(*booting[:-1])) == {}
+        new |= set(booting)
+        actions = arena.ready(booting[-1])
+    assert len(new) == coming
+    assert len(sent(actions)) == before, "all old ones go once the last new one is ready, and nobody else"
+
+
 def test_a_surge_may_be_superseded() -> None:
     """Its workers go at once, ready or not; those of the newest come as room is made, and the old ones stay."""
     arena = surging(2)
