@@ -135,11 +135,13 @@ class StopAsked:
         quick: as above.
         last: False where another arbiter has taken over, and serves what waits in the backlog.
         stays: the arbiter itself is to stay when all has drained, until somebody stops it.
+        delays: whether the drain may be put off for `drain_delay`.
     """
 
     quick: bool
     last: bool = True
     stays: bool = False
+    delays: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

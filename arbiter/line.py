@@ -59,6 +59,11 @@ class Line:
         """Whether one is about to take the place of another, so that a reload, say, has to wait."""
         return self._reexec.has_child or self._predecessor is not None
 
+    @property
+    def is_successor(self) -> bool:
+        """Whether this one is about to take the place of another, and has not yet."""
+        return self._predecessor is not None
+
     def ask(self, policy: Policy) -> None:
         """Have another arbiter take the place of this one, unless what the server is at forbids it."""
         self._reexec.ask(self._why_not(policy))

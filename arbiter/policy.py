@@ -152,8 +152,8 @@ class Policy:
                 self._silent(self._child(age), silent_s, what, now)
             case events.Outgrown(age, why):
                 self._asks_to_retire(self._child(age), why, now)
-            case events.StopAsked(quick, last, stays):
-                self._stop_asked(quick, now, last=last, stays=stays)
+            case events.StopAsked(quick, last, stays, delays):
+                self._stop_asked(quick, now, last=last, stays=stays, delays=delays)
             case events.Reload(limits, at_once):
                 self._reload(limits, at_once)
                 if at_once:
@@ -422,7 +422,9 @@ class Policy:
 
     # -- stop
 
-    def _stop_asked(self, quick: bool, now: float, *, last: bool = True, stays: bool = False) -> None:
+    def _stop_asked(
+        self, quick: bool, now: float, *, last: bool = True, stays: bool = False, delays: bool = True
+    ) -> None:
         is_under_way = self.phase is Phase.STOPPING or self.drain_at is not None
         if not is_under_way:
             self._stays = stays
@@ -439,7 +441,7 @@ class Policy:
         elif not quick and last and now < self._stopping_at + REPEAT_S:
             return
         self._stays = self._stays and not quick
-        if not is_under_way and self._may_put_off(quick, last):
+        if not is_under_way and delays and self._may_put_off(quick, last):
             self._stopping_at = now
             self.drain_at = now + self.limits.drain_delay_s
             self._log("info", "drain delayed", None, seconds=self.limits.drain_delay_s)

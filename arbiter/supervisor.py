@@ -363,7 +363,8 @@ class Supervisor:
 
     def _stop(self, *, quick: bool, stays: bool = False) -> None:
         self._reexec.stop(quick=quick)
-        self._step(events.StopAsked(quick, stays=stays))
+        # Nobody sends to one that is about to take over: the arbiter before it serves on, and does not wait for it.
+        self._step(events.StopAsked(quick, stays=stays, delays=not self._line.is_successor))
 
     def _reload(self, *, at_once: bool = False) -> None:
         if self._policy.phase is Phase.STOPPING or self._policy.drain_at is not None:

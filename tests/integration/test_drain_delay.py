@@ -13,6 +13,23 @@ from support.service_manager import ServiceManager
 
 pytestmark = pytest.mark.slow
 _LONG = ("--drain-delay", "60")
+_FIFTH_HANGS = """\
+import itertools, os
+
+for number in itertools.count(1):
+    try:
+        os.close(os.open(f"boot{number}", os.O_CREAT | os.O_EXCL))
+        break
+    except FileExistsError:
+        pass
+if number == 5:
+    open("gate").read()
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+"""
+"""With two workers, a re-exec boots the third for its check, and then one worker that serves and one that does not."""
 
 
 @pytest.fixture(params=WORKER_CLASSES)
@@ -52,6 +69,22 @@ def test_a_worker_that_dies_in_the_delay_is_replaced() -> None:
         assert processes.wait_ended([worker], 10.0) == []
         assert get(server.address).text != str(worker)
         shorten(server)
+        assert server.wait() == 0
+
+
+def test_one_that_was_to_take_over_drains_at_once() -> None:
+    """A stop in a re-exec: the old arbiter serves on in its delay, and has not to kill the new one in its own."""
+    args = ("-w", "2", *_LONG, "--graceful-timeout", "1")
+    with Server("app:app", *args, files={"app.py": _FIFTH_HANGS}) as server:
+        os.mkfifo(server.directory / "gate")
+        server.wait_for_log("worker ready", 2)
+        server.signal(signal.SIGUSR2)
+        server.wait_for_log("worker ready", 3)
+        server.signal(signal.SIGTERM)
+        server.wait_for_log("re-exec over how=")
+        assert 're-exec over how="exit 0"' in server.log()
+        assert get(server.address).text == "ok"
+        server.signal(signal.SIGQUIT)
         assert server.wait() == 0
 
 

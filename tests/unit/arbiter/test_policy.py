@@ -946,6 +946,13 @@ def test_nobody_waits_for_a_delay_that_serves_nobody(quick: bool) -> None:
     assert list(sent(arena.step(events.StopAsked(quick=quick)))) == [1]
 
 
+def test_one_that_is_about_to_take_over_does_not_delay() -> None:
+    """The arbiter before it serves on, and kills whoever drains for longer than `graceful_timeout`."""
+    arena = Arena(workers=1, drain_delay_s=5.0)
+    arena.ready(1)
+    assert sent(arena.step(events.StopAsked(quick=False, delays=False))) == {1: messages.Stop(30.0, last=True)}
+
+
 def test_a_reload_in_the_delay_is_none() -> None:
     """What it would bring would be stopped at once."""
     arena = Arena(workers=1, drain_delay_s=5.0)
