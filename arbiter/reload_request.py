@@ -35,6 +35,9 @@ def run(pid: int | None, pidfile: str | None, *, waits: bool, timeout_s: float |
     Blocking: with `waits`, until the reload or the server has ended, or the time is over.
     """
     with RunningServer(find(pid, pidfile)) as server:
+        if server.board.get("unready_at"):
+            complain(f"heeler: the server is about to stop, pid={server.pid}, and reloads no more")
+            return ExitStatus.GONE
         asked_at = time.monotonic_ns()
         server.signal(signal.SIGHUP)
         if not waits:
@@ -59,6 +62,7 @@ def _wait(server: RunningServer, asked_at: int, timeout_s: float | None) -> Exit
             complain(f"heeler: the reload has not ended within {timeout_s:g} s; it goes on")
             return ExitStatus.TIMED_OUT
         has_ended = server.ends_within(LOOK_S if until is None else min(LOOK_S, until - now))
+        has_ended = has_ended or bool(server.board.get("drained_at"))  # the arbiter stays after `heeler drain`
 
 
 def wanted(reloads: ReloadHistory, asked_at: int, number: int | None) -> Entry | None:

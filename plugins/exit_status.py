@@ -27,7 +27,7 @@ class ExitStatus(enum.IntEnum):
     TIMED_OUT = 7
     """What was waited for has not come in time."""
     GONE = 8
-    """A reload was waited for, and the server has ended."""
+    """A reload was asked for, and the server has ended, or is about to."""
     BIND = 69
     """An address could not be bound (EX_UNAVAILABLE)."""
     FORCED = 75

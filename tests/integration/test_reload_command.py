@@ -163,6 +163,17 @@ def test_a_server_that_ends_meanwhile_is_noticed(number: signal.Signals) -> None
         assert (status, stderr) == (8, f"heeler: the server has ended, pid={server.pid}, and the reload with it\n")
 
 
+def test_a_drain_ends_a_reload_and_the_arbiter_stays() -> None:
+    """Who waits is told so as if the server had ended, and who asks after that is refused at once."""
+    with Server("app:app", files=_FILES) as server, Waiting(server) as waiting:
+        assert heeler("drain", "--pid", str(server.pid)).status == 0
+        status, stderr = waiting.ends()
+        assert (status, stderr) == (8, f"heeler: the server has ended, pid={server.pid}, and the reload with it\n")
+        refused = f"heeler: the server is about to stop, pid={server.pid}, and reloads no more\n"
+        assert reload(server, "--wait", "--timeout", "5") == Finished(8, "", refused)
+        assert reload(server) == Finished(8, "", refused)
+
+
 def test_a_reload_may_be_asked_for_and_left_alone() -> None:
     """The server is found by its pid file, or by a child of it."""
     with Server("app:app", "--pidfile", "a.pid", files=_FILES) as server:
