@@ -34,6 +34,8 @@ class Answer(enum.IntEnum):
     REEXEC = 4
     """Another arbiter is about to take over."""
     STOPPING = 5
+    OVERTAKEN = 6
+    """Of no arbiter: somebody else has wished for something since."""
 
 
 class Wish(NamedTuple):
@@ -79,6 +81,8 @@ def ask(board: Scoreboard, pid: int, workers: int, timeout_s: float) -> Answer |
         answered, value = divmod(board.get("answer"), 1 << _VALUE_BITS)
         if answered == number:
             return Answer(value)
+        if board.get("wish") >> _VALUE_BITS != number:
+            return Answer.OVERTAKEN  # before it was heard, or after: the answer to it is gone as well
         time.sleep(_LOOK_EVERY_S)
     return None
 

@@ -20,6 +20,7 @@ _REFUSED: Final = {
     Answer.OUT_OF_BOUNDS: "has other bounds since a moment",
     Answer.REEXEC: "is in a re-exec; ask again when it is over",
     Answer.STOPPING: "is about to stop",
+    Answer.OVERTAKEN: "was asked for something by somebody else meanwhile",
 }
 
 

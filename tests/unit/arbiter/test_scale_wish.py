@@ -1,5 +1,9 @@
 """What `heeler scale` and an arbiter say to each other."""
 
+import os
+
+import pytest
+
 from heeler.arbiter import scale_wish
 from heeler.arbiter.scale_wish import Answer, Wish
 from heeler.workers.scoreboard import Scoreboard
@@ -17,6 +21,18 @@ def test_wish_is_taken_until_it_is_answered() -> None:
     assert board.get("answer") == 7 << 32 | Answer.DONE
     board.set("wish", 8 << 32 | 3)
     assert scale_wish.take(board) == Wish(8, 3)
+    board.close()
+
+
+def test_who_is_overtaken_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another wish has taken the place of the first, or even has its answer there: nobody will answer the first."""
+    board = Scoreboard.create(8)
+
+    def be_overtaken(_pid: int, _number: int) -> None:
+        board.set("wish", 1 << 40 | 3)
+
+    monkeypatch.setattr(os, "kill", be_overtaken)
+    assert scale_wish.ask(board, 1, 2, 5.0) is Answer.OVERTAKEN
     board.close()
 
 
