@@ -153,6 +153,16 @@ def arbiter_of(pid: int) -> int:
     return pid
 
 
+def innermost_pid(pid: int) -> int:
+    """Return the number that a process has for itself: in a container it is another one than from without."""
+    try:
+        with open(f"/proc/{pid}/status", errors="replace") as file:
+            numbers = next((line for line in file if line.startswith("NSpid:")), f"NSpid: {pid}")
+    except OSError:
+        return 0
+    return int(numbers.split()[-1])
+
+
 def _inode_of(pid: int) -> int | None:
     """Return which scoreboard a process holds; None where there is none to be seen."""
     try:

@@ -41,9 +41,11 @@ def run(argv: Sequence[str]) -> int:
     workers = _number(wanted.workers)
     if workers == SCALER and wanted.wait:
         raise UsageError("argument --wait: the scaler has no number yet to wait for")
-    found = running_server.find(wanted.pid, wanted.pidfile)
-    board = running_server.open_board(found, writable=True)
-    pid = board.get("arbiter_pid")
+    pid = running_server.arbiter_of(running_server.find(wanted.pid, wanted.pidfile))
+    board = running_server.open_board(pid, writable=True)
+    own_pid = board.get("arbiter_pid")
+    if running_server.innermost_pid(pid) != own_pid:
+        raise HeelerError(f"the arbiter of process {pid} is gone: it was {own_pid}")
     _ask(board, pid, workers, wanted.timeout)
     if wanted.wait:
         _wait(board, pid, workers, wanted.timeout)

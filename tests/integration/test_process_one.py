@@ -11,13 +11,14 @@ import pytest
 from support import namespace, processes
 from support.client import Client, get
 from support.gate import FILES, Waiting
-from support.server import WORKER_CLASSES, Server, environment
+from support.server import WORKER_CLASSES, Finished, Server, environment, heeler
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not namespace.is_possible(), reason="no namespace of process ids may be made here"),
 ]
 
+_SCALES = {**FILES, "heeler.conf.py": "workers_min, workers_max = 1, 4\n"}
 _ORPHANS = {
     "app.py": """\
 import os, signal, sys, threading
@@ -104,6 +105,15 @@ def test_process_1_can_be_stopped_before_it_is_a_server(tmp_path: pathlib.Path, 
         (arbiter,) = processes.children_of(process.pid)
         os.kill(arbiter, number)
         assert process.wait(20) == 128 + number
+
+
+def test_the_server_is_scaled_from_without() -> None:
+    """By its number there; the one that it has for itself is another process's, which must not hear of it."""
+    with Server("app:app", files=_SCALES, python=namespace.python()) as server:
+        done = heeler("scale", "2", "--wait", "--pid", str(namespace.process_one(server)))
+        assert done == Finished(0, "", "")
+        os.kill(namespace.process_one(server), signal.SIGTERM)
+        assert server.wait() == 0
 
 
 # -- a shell in front
