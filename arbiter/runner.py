@@ -226,7 +226,7 @@ class Arbiter:
             logging.INFO,
             "serving",
             url=addresses,
-            workers=self._config.workers,
+            workers=self._server.num_workers,
             worker_class=worker_class or self._loaded.plugin.name,
             pid=os.getpid(),
         )

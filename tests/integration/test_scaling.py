@@ -1,6 +1,7 @@
 """The number of workers follows the load, and what people say."""
 
 import json
+import re
 import signal
 
 import pytest
@@ -149,6 +150,7 @@ def test_another_arbiter_goes_on_with_the_number() -> None:
         found = json.loads(heeler("status", "--json", "--pid", str(pid)).stdout)
         assert (found["workers"], found["scaling"]) == (3, "on")
         assert [child["state"] for child in found["children"]] == ["ready"] * 3
+        assert re.findall(r"serving url=\S+ workers=(\d)", server.log()) == ["1", "3"]
 
 
 def test_number_without_a_scaler() -> None:
