@@ -75,11 +75,10 @@ class Overruns:
         event(self._log, logging.ERROR, "request overran", block=stacks, **_told(request, started_ns))
         if not self._is_wanted:
             return
-        if len(self._calls) < HOOKS_AT_MOST:
-            self._calls.append(None)
-            _thread.start_new_thread(self._call_hook, (request, self._stacks))
-        else:
-            event(worker.log, logging.WARNING, "hook left out", hook="on_request_timeout", slot=worker.slot)
+        reason = self._start_hook(request) if len(self._calls) < HOOKS_AT_MOST else f"{HOOKS_AT_MOST} calls still run"
+        if reason:
+            hook = "on_request_timeout"
+            event(worker.log, logging.WARNING, "hook left out", hook=hook, slot=worker.slot, reason=reason)
 
     def stuck(self, request: Request, started_ns: int, stack: str) -> None:
         """It was interrupted, and goes on; somebody else is about to answer it."""
@@ -89,6 +88,16 @@ class Overruns:
         """It is answered because the worker ends, whose heartbeat has stopped for `timeout`."""
         self._worker.words[OVERRUNS] += 1
         event(self._log, logging.ERROR, "request timed out", **_told(request, started_ns))
+
+    def _start_hook(self, request: Request) -> str:
+        """Have the hook called; return why it cannot be."""
+        self._calls.append(None)
+        try:
+            _thread.start_new_thread(self._call_hook, (request, self._stacks))
+        except RuntimeError as error:  # threads that hang may be all there may be; the request must end all the same
+            self._calls.pop()
+            return str(error)
+        return ""
 
     def _call_hook(self, request: Request, stacks: str) -> None:
         """Process: the worker, in a thread of its own, or a greenlet."""

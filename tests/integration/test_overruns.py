@@ -15,6 +15,21 @@ pytestmark = pytest.mark.slow
 
 ACCESS = ("--access-logfile", "/dev/stderr", "--access-logformat", "access %(m)s %(U)s %(s)s %(outcome)s")
 HOOK = "from overrun_cases import on_request_timeout\n"
+_NO_THREAD = """\
+import _thread, time
+
+def refuse(*_):
+    raise RuntimeError("can't start new thread")
+
+def app(environ, start_response):
+    if environ["PATH_INFO"] == "/slow":
+        _thread.start_new_thread = refuse
+        for _ in range(100):
+            time.sleep(0.1)
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+"""
+"""As where a limit on processes, or on memory, is reached."""
 IDS = ["-".join(served) for served in SERVED]
 
 
@@ -133,3 +148,20 @@ def test_application_that_takes_no_hint() -> None:
             log = server.log()
             assert "in stubborn" in log[log.index("request stuck") :]
             assert log.index("swallowed") < log.index("request stuck")
+
+
+@pytest.mark.parametrize("worker_class", ["sync", "thread", "asyncio"])
+def test_a_hook_that_gets_no_thread_is_left_out(worker_class: str) -> None:
+    """The request ends all the same, and the worker does not: what has hung itself in threads may need both."""
+    files = {"app.py": _NO_THREAD, "heeler.conf.py": "def on_request_timeout(worker, request):\n    pass\n"}
+    args = ("-k", worker_class, "--threads", "2" if worker_class == "thread" else "1", "--request-timeout", "0.3")
+    with Server("app:app", *args, *ACCESS, tracebacks=True, files=files) as server:
+        (worker,) = server.worker_pids()
+        assert get(server.address, "/slow").status == 504
+        assert get(server.address, "/").status == 200
+        assert server.worker_pids() == [worker]
+        server.wait_for_log("access GET / 200 done")
+        log = server.log()
+        assert 'hook left out hook=on_request_timeout slot=1 reason="can\'t start new thread"' in log
+        assert log.count("request overran") == 1
+        assert log.count("access GET /slow 504 timeout") == 1
