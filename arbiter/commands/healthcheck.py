@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from heeler.arbiter.commands.output import complain, line
 from heeler.arbiter.config.flags import Parser
-from heeler.plugins.errors import UsageError
+from heeler.plugins.errors import HeelerError, UsageError
 from heeler.plugins.exit_status import ExitStatus
+
+if TYPE_CHECKING:
+    from heeler.workers.scoreboard import Scoreboard
 
 _UNHEALTHY: Final = 1
 """Docker's word for it; it keeps 2 for itself."""
@@ -33,7 +36,9 @@ def run(argv: Sequence[str]) -> int:
         raise UsageError(f"argument --workers: {wanted.workers} is less than 1")
     from heeler.arbiter import readiness, running_server
 
-    boards = [running_server.open_board(pid) for pid in running_server.find_all(wanted.pid, wanted.pidfile)]
+    boards, faults = _open(running_server.find_all(wanted.pid, wanted.pidfile))
+    if not boards:
+        raise faults[0]
     if wanted.live:
         reasons = [readiness.why_not_alive(board, time.monotonic_ns()) for board in boards]
     else:
@@ -44,3 +49,16 @@ def run(argv: Sequence[str]) -> int:
         return _UNHEALTHY
     line(what)
     return ExitStatus.OK
+
+
+def _open(pids: Sequence[int]) -> "tuple[list[Scoreboard], list[HeelerError]]":
+    """Return the scoreboards, and why others cannot be read: the arbiter has just ended, or is of another version."""
+    from heeler.arbiter.running_server import open_board
+
+    boards, faults = [], []
+    for pid in pids:
+        try:
+            boards.append(open_board(pid))
+        except HeelerError as error:
+            faults.append(error)
+    return boards, faults

@@ -19,6 +19,14 @@ pytestmark = [
 ]
 
 _SCALES = {**FILES, "heeler.conf.py": "workers_min, workers_max = 1, 4\n"}
+_UNDER_ANOTHER_VERSION = """\
+import os, struct, subprocess, sys
+
+fd = os.memfd_create("heeler-scoreboard")
+os.write(fd, struct.pack("QQ", int.from_bytes(b"HEELER", "little"), 1).ljust(8192, b"\\0"))
+sys.exit(subprocess.call(sys.argv[1:], close_fds=False))
+"""
+"""Stands for an arbiter of another version, whose place the server is about to take."""
 _ORPHANS = {
     "app.py": """\
 import os, signal, sys, threading
@@ -113,6 +121,18 @@ def test_the_server_is_scaled_from_without() -> None:
         done = heeler("scale", "2", "--wait", "--pid", str(namespace.process_one(server)))
         assert done == Finished(0, "", "")
         os.kill(namespace.process_one(server), signal.SIGTERM)
+        assert server.wait() == 0
+
+
+def test_one_arbiter_that_is_ready_is_enough() -> None:
+    """In a re-exec from a version with another scoreboard, which nobody here can read, the new one counts."""
+    script = "\"$1\" -c '" + _UNDER_ANOTHER_VERSION + "' \"$@\"; exit $?"
+    with Server("app:app", files=FILES, python=namespace.python(script)) as server:
+        done = namespace.inside(server, sys.executable, "-m", "heeler", "healthcheck")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "ready\n", "")
+        (parent,) = processes.children_of(namespace.process_one(server))
+        (arbiter,) = processes.children_of(parent)
+        os.kill(arbiter, signal.SIGTERM)
         assert server.wait() == 0
 
 
