@@ -79,8 +79,11 @@ class Scaling:
         if wish is None:
             return
         answer = refusal or self._obey(wish.workers)
-        if answer is scale_wish.Answer.DONE and wish.workers != scale_wish.SCALER:
-            step(events.ScaleTo(wish.workers, (("by", "heeler scale"),)))
+        workers = wish.workers
+        if workers == scale_wish.SCALER and not self._board.get("workers"):
+            workers = self._loaded.config.workers  # all were sent away, and without any there is no load to see
+        if answer is scale_wish.Answer.DONE and workers != scale_wish.SCALER:
+            step(events.ScaleTo(workers, (("by", "heeler scale"),)))
         scale_wish.answer(self._board, wish, answer)
 
     def _obey(self, workers: int) -> scale_wish.Answer:

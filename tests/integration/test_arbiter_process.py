@@ -121,6 +121,21 @@ def test_a_daemon_returns_once_it_serves(tmp_path: pathlib.Path) -> None:
     assert not path.exists()
 
 
+def test_the_scaler_brings_workers_back_that_were_sent_away(tmp_path: pathlib.Path) -> None:
+    """`heeler scale auto` after WINCH: as many as at the start, since a load that nobody serves is not seen."""
+    path, pidfile, log = tmp_path / "x.sock", tmp_path / "x.pid", tmp_path / "log"
+    args = ("--workers-min", "1", "--workers-max", "4", "--error-logfile", str(log))
+    with _stopped_afterwards(pidfile):
+        done = heeler("hello:app", "-D", "-b", f"unix:{path}", "--pid", str(pidfile), *args)
+        assert done.status == 0, done.stderr
+        worker = processes.children_of(int(pidfile.read_text()))
+        os.kill(int(pidfile.read_text()), signal.SIGWINCH)
+        assert processes.wait_ended(worker, 10.0) == []
+        assert heeler("scale", "auto", "--pidfile", str(pidfile)).status == 0
+        assert get(str(path)).status == 200
+    assert 'workers changed workers=1 before=0 by="heeler scale"' in log.read_text()
+
+
 @contextlib.contextmanager
 def _stopped_afterwards(pidfile: pathlib.Path) -> Iterator[None]:
     processes.become_subreaper()
