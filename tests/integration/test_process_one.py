@@ -126,7 +126,7 @@ def test_the_server_is_scaled_from_without() -> None:
 
 def test_one_arbiter_that_is_ready_is_enough() -> None:
     """In a re-exec from a version with another scoreboard, which nobody here can read, the new one counts."""
-    script = "\"$1\" -c '" + _UNDER_ANOTHER_VERSION + "' \"$@\"; exit $?"
+    script = '"$1" -c \'' + _UNDER_ANOTHER_VERSION + '\' "$@"; exit $?'
     with Server("app:app", files=FILES, python=namespace.python(script)) as server:
         done = namespace.inside(server, sys.executable, "-m", "heeler", "healthcheck")
         assert (done.returncode, done.stdout, done.stderr) == (0, "ready\n", "")
