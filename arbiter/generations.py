@@ -6,13 +6,14 @@ Decides what a reload changes in the arbiter itself, when, and how it is taken b
 import dataclasses
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from heeler.arbiter import events
 from heeler.arbiter.config.loader import Loaded
 from heeler.arbiter.server_view import Hooks, ServerView
 from heeler.arbiter.sockets import Bound, Sockets
+from heeler.plugins.config import Config
 from heeler.plugins.errors import ConfigError, HeelerError
 from heeler.workers.logs import Logs, event
 from heeler.workers.reload_history import Reload
@@ -97,8 +98,11 @@ class Generations:
         fields: dict[str, Any] = dict(line.fields)  # Any: each value has a type of its own
         event(self.logs.arbiter, _LEVELS[line.level], line.phrase, block=line.block, **fields)
 
-    def prepare(self) -> Loaded:
+    def prepare(self, check: Callable[[Config], None]) -> Loaded:
         """Read the settings again, open what they name, and take their environment.
+
+        Args:
+            check: refuses, by raising HeelerError, what this server has no room for.
 
         Returns:
             The settings that a new generation is to prove.
@@ -111,6 +115,7 @@ class Generations:
         except SystemExit as error:
             raise ConfigError(None, None, f"reading the settings raised {error!r}") from error
         given, loaded = loaded, self._with_what_stays(loaded)
+        check(loaded.config)
         logs = self._open(loaded)
         self._warn_of_what_stays(given)
         self._drop_coming()

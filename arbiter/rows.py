@@ -1,10 +1,14 @@
 """Hands out the pages of the scoreboard, and takes them back when a child is gone."""
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Final
 
 from heeler.arbiter import events
+from heeler.arbiter.config.worker_count import most_workers
+from heeler.plugins.config import Config
+from heeler.plugins.errors import ConfigError
 from heeler.workers.scoreboard import Role, Row, Scoreboard, State
 
 ROLES: Final[Mapping[str, Role]] = {
@@ -17,6 +21,8 @@ ROLES: Final[Mapping[str, Role]] = {
 
 _LEAST: Final = 64
 _PER_WORKER: Final = 4
+_OTHERS: Final = 5
+"""A listener, a watcher, and molds: the one in force, one that comes, and one that ends."""
 
 
 class Rows:
@@ -35,6 +41,20 @@ class Rows:
         self.board.set("arbiter_pid", pid)
         self.board.set("started_at", time.monotonic_ns())
         self.board.set("generation", 1)
+
+    def check(self, config: Config) -> None:
+        """Refuse settings of a reload for whose workers, and those that replace them, there are not pages enough.
+
+        Raises:
+            ConfigError: so it is.
+        """
+        most, pages = most_workers(config), len(self.board.rows)
+        least = math.ceil(most / 4) if config.max_surge is None else config.max_surge
+        surge = most if config.reload_strategy == "surge" else min(least, most)
+        if most + surge + _OTHERS > pages:
+            name = "workers_max" if config.workers_max else "workers"
+            reason = f"too many with their replacements for the {pages} pages of the scoreboard; USR2 makes it larger"
+            raise ConfigError(name, config.source(name), reason, most)
 
     def take(self, spawn: events.Spawn) -> Row:
         """Return a page for a child that is about to be forked, with all that is known of it.

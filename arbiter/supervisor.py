@@ -375,7 +375,7 @@ class Supervisor:
             self._step(events.ReloadRefused("a re-exec is under way"))
             return
         try:
-            loaded = self._generations.prepare()
+            loaded = self._generations.prepare(self._rows.check)
         except HeelerError as error:
             self._step(events.ReloadRefused(str(error)))
         else:

@@ -139,6 +139,17 @@ def test_people_have_the_last_word() -> None:
         assert scaling(server) == (1, "on")
 
 
+def test_a_reload_to_more_than_there_is_room_for_is_refused() -> None:
+    """The scoreboard is as large as it was made: at its end no worker could be replaced, and no reload would come."""
+    with Server("hello:app", files={"heeler.conf.py": NEVER}, env={"PYTHONPATH": str(APPS)}) as server:
+        server.write("heeler.conf.py", NEVER.replace("workers_max = 4", "workers_max = 60"))
+        refused = heeler("reload", "--wait", "--pid", str(server.pid))
+        assert refused.status == ExitStatus.ROLLED_BACK
+        assert "too many with their replacements for the 64 pages of the scoreboard; USR2 makes" in refused.stderr
+        server.write("heeler.conf.py", NEVER.replace("workers_max = 4", "workers_max = 40"))
+        assert heeler("reload", "--wait", "--pid", str(server.pid)).status == ExitStatus.OK
+
+
 def test_another_arbiter_goes_on_with_the_number() -> None:
     """After `USR2` there are as many workers as before, since the load is what it was; its scaler decides anew."""
     with (
