@@ -247,8 +247,9 @@ class AsgiWorker(ReactorWorker):
         for exchange in list(self.live):
             with contextlib.suppress(Exception):  # as in the reactor
                 request, started_ns, entry = exchange.request, exchange.started_ns, exchange.entry
+                has_overrun = exchange.timed_out
                 if exchange.give_up():
-                    self.overruns.ended(request, started_ns)
+                    self.overruns.ended(request, started_ns, is_counted=has_overrun)
                     if entry != UNNAMED:
                         self.row.leave(entry)
 

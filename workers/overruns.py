@@ -84,9 +84,15 @@ class Overruns:
         """It was interrupted, and goes on; somebody else is about to answer it."""
         event(self._log, logging.ERROR, "request stuck", block=stack, **_told(request, started_ns))
 
-    def ended(self, request: Request, started_ns: int) -> None:
-        """It is answered because the worker ends, whose heartbeat has stopped for `timeout`."""
-        self._worker.words[OVERRUNS] += 1
+    def ended(self, request: Request, started_ns: int, *, is_counted: bool) -> None:
+        """It is answered because the worker ends, whose heartbeat has stopped for `timeout`.
+
+        Args:
+            request: which.
+            started_ns: since when it runs, CLOCK_MONOTONIC.
+            is_counted: whether it has taken longer than `request_timeout` before that.
+        """
+        self._worker.words[OVERRUNS] += not is_counted
         event(self._log, logging.ERROR, "request timed out", **_told(request, started_ns))
 
     def _start_hook(self, request: Request) -> str:

@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from heeler.plugins.errors import RemoteProtocolError
 from heeler.workers import scoreboard
-from heeler.workers.access_entry import SEEN_TO
+from heeler.workers.access_entry import SEEN_TO, TIMEOUT
 from heeler.workers.base import Boot, Drain, Worker
 from heeler.workers.body import RequestBody
 from heeler.workers.client_writer import ClientWriter
@@ -464,7 +464,7 @@ class ReactorWorker(Worker):
             return
         page = error_page(504, http_date()[0], head_only=request.method == "HEAD")
         if response.head is not None or run.client.last_word(page):
-            self.overruns.ended(request, run.started_ns)
+            self.overruns.ended(request, run.started_ns, is_counted=response.outcome is TIMEOUT)
             self.gateway.see_to(run, 504)
             self.row.strike(run.started_ns)
 

@@ -150,6 +150,16 @@ def test_application_that_takes_no_hint() -> None:
             assert log.index("swallowed") < log.index("request stuck")
 
 
+def test_who_overruns_twice_is_counted_once() -> None:
+    """`timeout` ends the worker while the request that has overrun `request_timeout` takes no hint."""
+    with serve("sync", "wsgi", "--request-timeout", "0.3", "--timeout", "1") as server:
+        with ask(server, "/stubborn") as client:
+            assert client.read_response().status == 504
+        server.wait_for_log("worker exited")
+        assert "request timed out method=GET" in server.log()
+        assert overruns(server) == 1
+
+
 @pytest.mark.parametrize("worker_class", ["sync", "thread", "asyncio"])
 def test_a_hook_that_gets_no_thread_is_left_out(worker_class: str) -> None:
     """The request ends all the same, and the worker does not: what has hung itself in threads may need both."""
