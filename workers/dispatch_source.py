@@ -161,7 +161,8 @@ class DispatchSource(AcceptingSource):
         Args:
             number: the connection's.
             quietly: whether the caller sees to it that `settle` is called soon. Not for one that was `slow`, since
-                what is said quietly may be heard before what was said aloud.
+                what is said quietly may be heard before what was said aloud; nor for one that may have more to be
+                read, for which the listener looks again only where it is said aloud.
 
         Returns:
             False where the listener is gone: the connection is the worker's own then.

@@ -62,7 +62,7 @@ class HttpConnection(ClientWriter):
         "closing",
         "environ",
         "fresh_until",
-        "has_been_slow",
+        "goes_aloud",
         "home",
         "is_slow",
         "number",
@@ -87,8 +87,8 @@ class HttpConnection(ClientWriter):
         """Since when its first request waits, CLOCK_MONOTONIC; 0 where nobody knows."""
         self.is_slow = False
         """Whether that was told that it waits for its client, and no request of it runs."""
-        self.has_been_slow = False
-        """Whether that was told so at any time."""
+        self.goes_aloud = False
+        """Whether that is to look when it gets it back: it was told so at any time, or there may be more to read."""
         self.trusted = worker.gateway.trusts(connection.peer[0])
         self._receive = sock.recv
         self._parser = RequestParser(worker.limits, worker.field_reader)
@@ -131,7 +131,7 @@ class HttpConnection(ClientWriter):
     def slow_down(self) -> None:
         """From now on it has to wait for its client; the listener, where there is one, counts it no more."""
         if self.home is not None and not self.is_slow:
-            self.is_slow = self.has_been_slow = True
+            self.is_slow = self.goes_aloud = True
             self.worker.slowed(self, self.home)
 
     def speed_up(self) -> None:
@@ -150,7 +150,10 @@ class HttpConnection(ClientWriter):
         except OSError:
             self.close()
             return
-        self._tally.bytes_in += len(data)
+        count = len(data)
+        self._tally.bytes_in += count
+        if count == RECEIVE_BYTES:
+            self.goes_aloud = True  # what was there before the listener knew of it, nobody tells again
         if self.calm:
             request = self._quick(data)
             if request is not None:

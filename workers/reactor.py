@@ -271,7 +271,7 @@ class ReactorWorker(Worker):
             False where it stays: the listener is gone, or it is to stay.
         """
         home, ours = client.home, self.home
-        quietly = self.draining is None and not client.has_been_slow and self.turns_soon(client)
+        quietly = self.draining is None and not client.goes_aloud and self.turns_soon(client)
         if home is not None and home.back(client.number, quietly=quietly):
             is_sent = True
         elif ours is not None and ours is not home and (home is not None or self._goes_on_elsewhere()):

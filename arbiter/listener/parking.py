@@ -39,8 +39,15 @@ class Parking:
         """Those that were parked, and are handed out or wait for that."""
         self._sweep_at = math.inf
 
-    def park(self, client: Client, now: float, deadline: float) -> None:
-        """Wait from `now` on for the next request of `client`, until `deadline` (monotonic seconds)."""
+    def park(self, client: Client, now: float, deadline: float, *, afresh: bool = False) -> None:
+        """Wait from `now` on for the next request of `client`, until `deadline` (monotonic seconds).
+
+        Args:
+            client: the connection.
+            now: monotonic seconds.
+            deadline: monotonic seconds.
+            afresh: whether something may be there that was told before, and that nobody has read.
+        """
         client.idle_since = now
         client.deadline = deadline
         client.stirs = 0
@@ -50,7 +57,7 @@ class Parking:
         if not client.is_watched:
             client.is_watched = True
             self._poller.register(client.fd, _AWAITED)
-        elif client.is_muted:
+        elif client.is_muted or afresh:
             client.is_muted = False
             self._poller.modify(client.fd, _AWAITED)  # which tells what has come meanwhile
 

@@ -361,7 +361,7 @@ class ListenerRole:
         now_ns = time.monotonic_ns()
         try:
             for number in reports.read_quiet(place.quiet):
-                self._came_back(place, number, now_ns)
+                self._came_back(place, number, now_ns, aloud=False)
         except EOFError:
             self._hear_no_more(place)
 
@@ -384,13 +384,14 @@ class ListenerRole:
         place.capacity, place.keeps = capacity, False
         self._dispatcher.add(place)
 
-    def _came_back(self, place: Place, number: int, now_ns: int) -> None:
+    def _came_back(self, place: Place, number: int, now_ns: int, *, aloud: bool) -> None:
+        """A connection is idle; one that is given back quietly was read to its end."""
         client = place.ended(number, now_ns)
         if client is None:
             return
         self._stirred.discard(client)
         has_stirred = client.stirs
-        self._park(client, self._keepalive)
+        self._park(client, self._keepalive, afresh=aloud)
         if has_stirred:
             self._on_parked(client, select.EPOLLRDHUP)
 
@@ -398,7 +399,7 @@ class ListenerRole:
         """A worker says what became of a connection, or of itself."""
         kind, number = report.kind, report.number
         if kind == Kind.BACK:
-            self._came_back(place, number, now_ns)
+            self._came_back(place, number, now_ns, aloud=True)
         elif kind in (Kind.GONE, Kind.TAKEN):
             client = place.ended(number, now_ns)
             if client is not None:
@@ -433,11 +434,11 @@ class ListenerRole:
         self._words[CONNECTIONS] += 1
         self._park(client, self._keepalive)
 
-    def _park(self, client: Client, timeout_s: float) -> None:
+    def _park(self, client: Client, timeout_s: float, *, afresh: bool = False) -> None:
         """Wait for the next request of a connection, as long as it may take in other times, or less in a drain."""
         now = time.monotonic()
         timeout_s = timeout_s if self._draining == math.inf else min(timeout_s, LINGER_S)
-        self._parking.park(client, now, now + timeout_s)
+        self._parking.park(client, now, now + timeout_s, afresh=afresh)
 
     # -- the arbiter and people
 
