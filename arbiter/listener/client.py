@@ -24,6 +24,7 @@ class Client:
 
     __slots__ = (
         "_sock",
+        "comes_aloud",
         "deadline",
         "fd",
         "handed_ns",
@@ -61,6 +62,8 @@ class Client:
         """Whether it has not been handed out yet."""
         self.is_held = False
         """Whether a worker has it."""
+        self.comes_aloud = False
+        """Whether the worker that has it will say aloud when that is over, having said that it is slow."""
         self.is_watched = False
         """Whether the poller has it."""
         self.is_muted = False

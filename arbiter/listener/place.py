@@ -123,7 +123,7 @@ class Place(SlotView):
         self.told_ns = now_ns
         client = self.held.pop(number, None)
         if client is not None:
-            client.is_held = False
+            client.is_held = client.comes_aloud = False
             self.took_ns = now_ns - client.handed_ns
         if number in self.slow:
             self.slow.remove(number)

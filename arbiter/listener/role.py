@@ -164,7 +164,7 @@ class ListenerRole:
                 self._on_parked(client, mask)
             elif (client := self._parking.stirred(fd)) is None:
                 self._refusal.on_readable(fd)
-            elif client.is_held:
+            elif (client.is_held or client.is_muted) and not client.comes_aloud:
                 self._stirred.add(client)
         now = time.monotonic()
         for client in self._parking.overdue():
@@ -406,8 +406,9 @@ class ListenerRole:
                 self._forget(client)
         elif kind == Kind.SLOW:
             place.slows(number)
-            if number in place.held:
-                self._stirred.discard(place.held[number])  # of such it is told aloud
+            if (slow := place.held.get(number)) is not None:
+                slow.comes_aloud = True
+                self._stirred.discard(slow)
         elif kind == Kind.RUNS:
             place.runs(number)
         elif kind == Kind.ADOPT:
