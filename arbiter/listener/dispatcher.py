@@ -58,8 +58,8 @@ class Dispatcher:
         self.latest_ns = 0
         """When the request came that came last of those that were handed out, CLOCK_MONOTONIC."""
         self._queue: collections.deque[Client] = collections.deque()
-        self._is_ahead = False
-        """Whether some worker may have been handed more than it can run."""
+        self._ahead_ns = 0
+        """When it is to be seen whether what was handed ahead still stands there; 0 where nothing does."""
         self._waiting = 0
         self._turn = 0
         self._look_ns = 0
@@ -136,17 +136,19 @@ class Dispatcher:
 
         If another is idle first, it is taken back.
         """
-        self._is_ahead = True
+        self._ahead_ns = self._ahead_ns or place.told_ns + QUICK_NS
         return self._hand(place, client, now_ns)
 
     def _reclaim(self, now_ns: int) -> None:
         """Take back what waits ahead at a worker that is not quick after all, or at any while another is idle."""
-        ahead = [place for place in self.places if place.in_flight > place.capacity]
-        self._is_ahead = bool(ahead)
         is_idle = not self._queue and self._has_room()
-        for place in ahead:
+        next_ns = math.inf
+        for place in [place for place in self.places if place.in_flight > place.capacity]:
             if is_idle or now_ns - place.told_ns >= QUICK_NS:
                 self._put_back(place.recall())
+            else:
+                next_ns = min(next_ns, place.told_ns + QUICK_NS)
+        self._ahead_ns = 0 if next_ns == math.inf else int(next_ns)
 
     def _able(self, client: Client) -> list[Place]:
         """Return the workers that a balancer may choose from: all, where it is to find the client's own."""
@@ -175,10 +177,10 @@ class Dispatcher:
 
     def dispatch(self) -> None:
         """There may be room again: hand out what waits for it."""
-        if not self._waiting and not self._is_ahead:
+        if not self._waiting and not self._ahead_ns:
             return
         now_ns = time.monotonic_ns()
-        if self._is_ahead:
+        if self._ahead_ns:
             self._reclaim(now_ns)
         for place in [place for place in self.places if place.waiting]:
             place.refresh()
@@ -247,11 +249,14 @@ class Dispatcher:
 
     def look_at(self) -> float:
         """Return when `look` is to be called next, monotonic seconds."""
-        return self._look_ns / 1e9 if self._look_ns else math.inf
+        first_ns = min(self._look_ns or math.inf, self._ahead_ns or math.inf)
+        return first_ns / 1e9
 
     def look(self) -> None:
         """Take back what was not received in time, where another might."""
         now_ns = time.monotonic_ns()
+        if self._ahead_ns and now_ns >= self._ahead_ns:
+            self.dispatch()  # what is taken back waits, so that whoever is idle says so
         if not self._look_ns or now_ns < self._look_ns:
             return
         next_ns = 0

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from heeler.arbiter.listener.client import Client
-from heeler.arbiter.listener.dispatcher import RECALL_NS, Dispatcher
+from heeler.arbiter.listener.dispatcher import QUICK_NS, RECALL_NS, Dispatcher
 from heeler.arbiter.listener.place import Place
 from heeler.plugins.balancers import least_busy, round_robin, sticky
 from heeler.workers.handover import HAND_BYTES, UNKNOWN, unpack_hand
@@ -286,3 +286,24 @@ def test_what_no_worker_of_ours_says(stage: Stage) -> None:
     place.slows(1)
     assert place.ended(1, 0) is not None
     assert place.in_flight == 0
+
+
+def test_what_was_handed_ahead_is_looked_at_soon(stage: Stage) -> None:
+    """Its worker is not quick after all: it waits with the others by then, so that whoever is idle says so."""
+    places = [stage.place(), stage.place()]
+    dispatcher = stage.dispatcher()
+    now_ns = time.monotonic_ns()
+    dispatcher.offer(stage.client(), now_ns)
+    (quick,) = (place for place in places if stage.received(place))
+    quick.ended(1, now_ns)
+    for _ in range(2):
+        dispatcher.offer(stage.client(), now_ns)
+    assert all(stage.received(place) for place in places)
+    dispatcher.offer(stage.client(), now_ns)
+    assert (quick.in_flight, dispatcher.waiting) == (2, 0)
+    assert dispatcher.look_at() == (now_ns + QUICK_NS) / 1e9
+    while time.monotonic() < dispatcher.look_at():
+        pass
+    dispatcher.look()
+    assert (stage.received(quick), dispatcher.waiting) == ([], 1)
+    assert dispatcher.look_at() > (now_ns + QUICK_NS) / 1e9
