@@ -139,6 +139,12 @@ class Dispatcher:
         self._ahead_ns = self._ahead_ns or place.told_ns + QUICK_NS
         return self._hand(place, client, now_ns)
 
+    def runs_again(self, place: Place, number: int) -> None:
+        """A worker runs a request that waited for its client: another may have been handed to it in its place."""
+        place.runs(number)
+        if place.in_flight > place.capacity:
+            self._ahead_ns = self._ahead_ns or place.told_ns + QUICK_NS
+
     def _reclaim(self, now_ns: int) -> None:
         """Take back what waits ahead at a worker that is not quick after all, or at any while another is idle."""
         is_idle = not self._queue and self._has_room()

@@ -410,7 +410,7 @@ class ListenerRole:
                 slow.comes_aloud = True
                 self._stirred.discard(slow)
         elif kind == Kind.RUNS:
-            place.runs(number)
+            self._dispatcher.runs_again(place, number)
         elif kind == Kind.ADOPT:
             self._adopt(place, report)
         elif kind == Kind.SHARES:

@@ -307,3 +307,23 @@ def test_what_was_handed_ahead_is_looked_at_soon(stage: Stage) -> None:
     dispatcher.look()
     assert (stage.received(quick), dispatcher.waiting) == ([], 1)
     assert dispatcher.look_at() > (now_ns + QUICK_NS) / 1e9
+
+
+def test_a_request_in_whose_place_another_runs_waits_for_nobody_longer(stage: Stage) -> None:
+    """A worker has begun with one that had waited for its client, when the next one was on its way to it."""
+    places = [stage.place(), stage.place()]
+    dispatcher = stage.dispatcher()
+    dispatcher.offer(stage.client(), NOW)
+    (behind,) = (place for place in places if stage.received(place))
+    behind.slows(1)
+    for _ in range(2):
+        dispatcher.offer(stage.client(), NOW)
+    dispatcher.runs_again(behind, 1)
+    dispatcher.dispatch()
+    assert (behind.in_flight, dispatcher.waiting) == (1, 1)
+    assert stage.received(behind) == []
+    (other,) = (place for place in places if place is not behind)
+    (number,) = stage.received(other)
+    other.ended(number, 0)
+    dispatcher.dispatch()
+    assert len(stage.received(other)) == 1
