@@ -35,6 +35,7 @@ def serving(worker_class: str, *args: str, bind: str = "127.0.0.1:0") -> Server:
 def test_a_worker_without_descriptors_gives_a_request_back(worker_class: str) -> None:
     """It is handed out again, though the client sends nothing more that would tell of it."""
     with serving(worker_class) as server, Crowd(server) as crowd:
+        assert get(server.address).status == 200
         (pid,) = server.worker_pids()
         before, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, most))
