@@ -4,7 +4,7 @@ VENV := .venv
 BIN  := $(VENV)/bin
 PORT ?= 8000
 # Most tests wait for other processes, so more of them run at once than there are cores.
-JOBS ?= 4
+JOBS ?= 5
 # What to test: make test ARGS='tests/unit -k address'
 ARGS ?=
 
