@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from support.client import Client, get
+from support.held import wait_for_in_flight
 from support.server import Server, heeler
 
 GREEN = ("gevent", "eventlet")
@@ -131,7 +132,7 @@ def test_client_that_reads_slowly_holds_up_its_request_alone(worker_class: str) 
         slow.send(b"GET /large HTTP/1.1\r\nHost: test\r\n\r\n")
         slow.sock.recv(1)
         assert get(server.address, "/ping").body == b"pong"
-        assert status_of(server)["in_flight"] == 1
+        wait_for_in_flight(server, 1)
         slow.close()
         server.wait_for_log("given ")
         given = int(server.log().rpartition("given ")[2].split()[0])

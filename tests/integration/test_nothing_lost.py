@@ -31,8 +31,19 @@ QUEUE = 2000
 @pytest.mark.parametrize("worker_class", WORKER_CLASSES)
 def test_nothing_is_lost(worker_class: str, dispatch: str) -> None:
     """Reloads, fewer workers and more, ends and recycling of workers, another arbiter; of a killed one, what it ran."""
+    count_losses(worker_class, "--dispatch", dispatch)
+
+
+@pytest.mark.parametrize(("worker_class", "dispatch"), [("thread", "kernel"), ("asyncio", "request")])
+def test_nothing_is_lost_where_workers_come_from_a_mold(worker_class: str, dispatch: str) -> None:
+    """The same; a new arbiter has a mold of its own."""
+    count_losses(worker_class, "--dispatch", dispatch, "--preload")
+
+
+def count_losses(worker_class: str, *options: str) -> None:
+    """Have all things happen to a server under load."""
     words = WORDS[worker_class]
-    args = ("-k", worker_class, "--dispatch", dispatch, *words)
+    args = ("-k", worker_class, *options, *words)
     with Server(None, *args, env=ENV, files={CONFIG: "\n"}) as server:
         server.wait_for_log("worker ready", int(words[1]))
         with SteadyLoad(server.address) as load:

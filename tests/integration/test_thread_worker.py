@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from support import processes
 from support.client import Client, build_request, get
+from support.held import wait_for_in_flight
 from support.server import APPS, Server, heeler
 
 pytestmark = pytest.mark.slow
@@ -288,7 +289,7 @@ def test_more_threads_than_the_scoreboard_can_name(tmp_path: pathlib.Path, gate:
         for client in clients:
             assert client.read_response().status == 200
             client.close()
-        assert status_of(server)["in_flight"] == 0
+        wait_for_in_flight(server, 0)
 
 
 class Caller(threading.Thread):

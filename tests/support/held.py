@@ -245,14 +245,27 @@ def wait_for_waiting(server: Server, count: int) -> None:
         assert time.monotonic() < until, f"not {count} requests wait: {listener_of(server)}"
 
 
+def wait_for_in_flight(server: Server, count: int) -> None:
+    """Wait until the only worker runs so many requests: it says so a moment after a client has its answer."""
+    until = time.monotonic() + WAIT_S
+    while _only(server, "worker")["in_flight"] != count:
+        assert time.monotonic() < until, f"not {count} requests run: {_only(server, 'worker')}"
+
+
 def listener_of(server: Server) -> dict[str, object]:
     """Return what the status says of the listener."""
+    return _only(server, "listener")
+
+
+def _only(server: Server, role: str) -> dict[str, object]:
     from heeler.arbiter.running_server import open_board
     from heeler.arbiter.status import report
 
-    children = report(open_board(server.pid), time.monotonic_ns())["children"]
+    board = open_board(server.pid)
+    children = report(board, time.monotonic_ns())["children"]
+    board.close()
     assert isinstance(children, list)
-    (found,) = [child for child in children if child["role"] == "listener"]
+    (found,) = [child for child in children if child["role"] == role]
     assert isinstance(found, dict)
     return found
 
