@@ -52,7 +52,7 @@ class RunningServer:
         self.board.close()
         os.close(self._process)
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: int) -> None:
         """Send a signal to the arbiter.
 
         Raises:
