@@ -106,7 +106,8 @@ def _takes_what_is_taken(server: Server) -> str:
 @pytest.mark.parametrize("spoil", [_breaks_code, _breaks_settings, _takes_what_is_taken])
 def test_why_a_reload_was_rolled_back_is_said(spoil: Callable[[Server], str]) -> None:
     """The status is 5, and the reason is the last line of the traceback, or the error; what served serves on."""
-    with Server("app:app", files=_FILES, bind=(), tracebacks=True) as server:
+    files = _FILES | {"heeler.conf.py": "bind = '127.0.0.1:0'"}
+    with Server("app:app", files=files, bind=(), tracebacks=True) as server:
         before = get(server.address).body
         reason = spoil(server)
         done = reload(server, "--wait", "--timeout", "20")
