@@ -71,8 +71,7 @@ class Accepting(abc.ABC):
         self._held: list[at_fork.Closable] = [*boot.listeners, boot.channel]
         """What no process may keep that the application forks."""
         self._accept_again_at: float | None = None
-        timeout = float(boot.config.timeout)
-        self._beat_interval_s = timeout / 2 if timeout else 15.0
+        self._beat_interval_s = boot.beat_s
 
     # -- what a subclass provides
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from heeler.plugins.config import Config
 from heeler.workers import messages
@@ -14,6 +14,9 @@ from heeler.workers.sources import Listener
 
 if TYPE_CHECKING:
     from heeler.workers.base import Worker
+
+_IDLE_BEAT_S: Final = 15.0
+"""The same where `timeout` is 0, and nobody looks after it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +56,9 @@ class Boot:
     molded: "type[Worker] | None" = None
     reforks: int = 0
     promote: "Callable[[messages.Fork], None] | None" = None
+
+    @property
+    def beat_s(self) -> float:
+        """How often the child shows at least that it is not stuck, in seconds: twice within `timeout`."""
+        timeout_s = float(self.config.timeout)
+        return timeout_s / 2 if timeout_s else _IDLE_BEAT_S

@@ -108,8 +108,7 @@ class ListenerRole:
         self._has_complained = False
         self._dispatcher: Dispatcher
         self._signals: SignalQueue
-        timeout = float(config.timeout)
-        self._beat_s: Final = timeout / 2 if timeout else 15.0
+        self._beat_s: Final = boot.beat_s
 
     # -- life
 

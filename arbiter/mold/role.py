@@ -52,8 +52,7 @@ class MoldRole:
         self._chosen: type[Worker]
         self._has_told_threads = False
         self._is_over = False
-        timeout = float(boot.config.timeout)
-        self._beat_s: Final = timeout / 2 if timeout else 15.0
+        self._beat_s: Final = boot.beat_s
 
     def main(self) -> int:
         """Live, from the fork to the exit.

@@ -77,8 +77,7 @@ class WatcherRole:
         self._cost_s = 0.0
         self._restless_since: float | None = None
         self._is_over = False
-        timeout = float(boot.config.timeout)
-        self._beat_s: Final = timeout / 2 if timeout else 15.0
+        self._beat_s: Final = boot.beat_s
 
     def main(self) -> int:
         """Live, from the fork to the exit.
